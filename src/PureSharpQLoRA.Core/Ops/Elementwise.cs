@@ -1,0 +1,63 @@
+namespace PureSharpQLoRA.Core;
+
+public partial interface IBackend
+{
+    /// <summary>Sets every element of an fp32 tensor.</summary>
+    void Fill(Tensor x, float value);
+
+    /// <summary>Copies as many elements, converting between fp32, fp16 and bf16 (to nearest, ties to even).</summary>
+    void Copy(Tensor from, Tensor to);
+
+    /// <summary>y = a + b. The result may be one of the operands.</summary>
+    void Add(Tensor a, Tensor b, Tensor y);
+
+    /// <summary>y += scale * x.</summary>
+    void AddScaled(Tensor x, float scale, Tensor y);
+
+    /// <summary>The sum of an fp32 tensor, in double.</summary>
+    double Sum(Tensor x);
+}
+
+/// <summary>Sums.</summary>
+public static class ElementwiseOps
+{
+    /// <summary>x + branch: a residual connection. The memory of <paramref name="branch"/> becomes the sum's, so the branch is spent.</summary>
+    /// <param name="tape">The tape.</param>
+    /// <param name="x">[tokens, width], kept.</param>
+    /// <param name="branch">[tokens, width], spent.</param>
+    public static Tensor Residual(this Tape tape, Tensor x, Tensor branch)
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        ArgumentNullException.ThrowIfNull(branch);
+        ShapeException.ThrowIfNot(x, branch.Shape, "Residual", "x");
+        Tensor y = tape.TakeOver(branch);
+        tape.Backend.Add(x, y, y);
+        if (tape.IsRecording && (x.RequiresGradient || branch.RequiresGradient))
+        {
+            ResidualNode node = tape.NewNode<ResidualNode>();
+            node.Set(x, branch);
+            tape.Record(node, y);
+        }
+
+        return y;
+    }
+
+    private sealed class ResidualNode : TapeNode
+    {
+        private Tensor? _x;
+        private Tensor? _branch;
+
+        public void Set(Tensor x, Tensor branch) => (_x, _branch) = (x, branch);
+
+        protected internal override void Backward(Tape tape)
+        {
+            Tensor gradient = Tape.GradientOf(Output)!;
+            tape.PassGradient(gradient, _branch!);
+            tape.PassGradient(gradient, _x!);
+            // From here on the two inputs hold it alone.
+            gradient.ReleaseMemory();
+        }
+
+        protected internal override void Clear() => (_x, _branch) = (null, null);
+    }
+}
