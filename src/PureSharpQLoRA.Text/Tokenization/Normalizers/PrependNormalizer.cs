@@ -1,0 +1,7 @@
+namespace PureSharpQLoRA.Text;
+
+/// <summary>Puts a prefix before every segment but an empty one.</summary>
+internal sealed class PrependNormalizer(string prefix) : Normalizer
+{
+    public override string Normalize(string text) => text.Length == 0 ? text : prefix + text;
+}
