@@ -1,0 +1,43 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace PureSharpQLoRA.Core.Cpu;
+
+internal static class VectorMath
+{
+    private const float Log2E = 1.44269504f;
+    private const float MinusLn2High = -0.693359375f;
+    private const float MinusLn2Low = 2.12194440e-4f;
+    private const float MinArgument = -87f;
+    private const float MaxArgument = 88f;
+
+    /// <summary>
+    /// e^x to about 1.5 units in the last place: x = n ln 2 + r with a two-part ln 2, a degree 6 polynomial for e^r,
+    /// and 2^n by exponent arithmetic. Below -87 it returns zero, so that masked scores (minus infinity) vanish.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Exp(Vector512<float> x)
+    {
+        Vector512<float> limited = Vector512.Min(Vector512.Max(x, Vector512.Create(MinArgument)), Vector512.Create(MaxArgument));
+        Vector512<float> n = Vector512.Round(limited * Log2E);
+        Vector512<float> r = Vector512.FusedMultiplyAdd(n, Vector512.Create(MinusLn2High), limited);
+        r = Vector512.FusedMultiplyAdd(n, Vector512.Create(MinusLn2Low), r);
+        Vector512<float> p = Vector512.Create(1.9875691500e-4f);
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.3981999507e-3f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(8.3334519073e-3f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(4.1665795894e-2f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(1.6666665459e-1f));
+        p = Vector512.FusedMultiplyAdd(p, r, Vector512.Create(5.0000001201e-1f));
+        p = Vector512.FusedMultiplyAdd(p, r * r, r + Vector512<float>.One);
+        Vector512<float> result = Avx512F.IsSupported ? Avx512F.Scale(p, n) : p * PowerOfTwo(n);
+        return Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512.Create(MinArgument)), Vector512<float>.Zero, result);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Sigmoid(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> PowerOfTwo(Vector512<float> n) =>
+        ((Vector512.ConvertToInt32(n) + Vector512.Create(127)) << 23).AsSingle();
+}
