@@ -1,0 +1,87 @@
+using PureSharpQLoRA.Generators.Model;
+
+namespace PureSharpQLoRA.Generators.Planning;
+
+/// <summary>Computes what a training step takes from a model's sizes alone.</summary>
+public static class MemoryPlanner
+{
+    /// <summary>Row of the blocks' linear layers.</summary>
+    public const string BlockWeights = "Linear layers";
+
+    /// <summary>Row of the weights that are never quantised.</summary>
+    public const string OtherWeights = "Embedding, head, norms";
+
+    /// <summary>Row of the LoRA weights.</summary>
+    public const string Adapters = "Adapters";
+
+    /// <summary>Row of the trained weights' gradients.</summary>
+    public const string Gradients = "Gradients";
+
+    /// <summary>Row of AdamW's moments.</summary>
+    public const string Optimizer = "Optimizer states";
+
+    /// <summary>Row of what the forward pass keeps for the backward pass.</summary>
+    public const string Activations = "Activations";
+
+    /// <summary>Row of the block under way in the backward pass.</summary>
+    public const string BlockInFlight = "Block in flight";
+
+    /// <summary>Row of the logits.</summary>
+    public const string Logits = "Logit chunk";
+
+    /// <summary>Row of buffers that depend on no size of the model.</summary>
+    public const string Scratch = "Scratch";
+
+    // Decoded panels, reduction buffers and the pool's rounding.
+    private const long ScratchBytes = 64L << 20;
+
+    private const int OptimizerBlockSize = 256;
+
+    /// <summary>The memory of a step of <paramref name="spec"/> under <paramref name="options"/>.</summary>
+    public static MemoryPlan Plan(ModelSpec spec, PlanOptions options)
+    {
+        bool isFull = options.Method == TrainingMethod.Full;
+        long adapters = isFull ? 0 : options.Rank * WeightCounts.AdapterPerRank(spec, options.TargetModules);
+        long trained = isFull ? WeightCounts.Total(spec) : adapters;
+        long logitTokens = Math.Min(options.LogitChunk, options.Tokens);
+        return new MemoryPlan(
+            options,
+            [
+                new(BlockWeights, options.Method == TrainingMethod.QLora
+                    ? WeightCounts.Nf4Bytes(spec, options.DoubleQuantization)
+                    : 2 * WeightCounts.Linear(spec)),
+                new(OtherWeights, 2 * WeightCounts.Other(spec)),
+                new(Adapters, adapters * options.AdapterBits / 8),
+                new(Gradients, isFull ? 2 * trained : adapters * options.AdapterBits / 8),
+                new(Optimizer, OptimizerBytes(trained, options.OptimizerBits)),
+                new(Activations, options.Tokens * ActivationBytes.PerToken(spec, options)),
+                new(BlockInFlight, options.Tokens * ActivationBytes.InFlightPerToken(spec, options)),
+                new(Logits, 4 * logitTokens * spec.VocabularySize),
+                new(Scratch, ScratchBytes),
+            ]);
+    }
+
+    /// <summary>The longest sequence, in tokens and at most the model's positions, whose plan fits in <paramref name="budgetBytes"/>; 0 where none does.</summary>
+    public static int LongestContext(ModelSpec spec, PlanOptions options, long budgetBytes)
+    {
+        int fits = 0, tooLong = spec.MaxPositions + 1;
+        while (tooLong - fits > 1)
+        {
+            int length = fits + ((tooLong - fits) / 2);
+            if (Plan(spec, options with { Length = length }).TotalBytes <= budgetBytes)
+            {
+                fits = length;
+            }
+            else
+            {
+                tooLong = length;
+            }
+        }
+
+        return fits;
+    }
+
+    private static long OptimizerBytes(long trained, int bits) => bits == 8
+        ? 2 * (trained + (4 * ((trained + OptimizerBlockSize - 1) / OptimizerBlockSize)))
+        : 2 * trained * bits / 8;
+}
