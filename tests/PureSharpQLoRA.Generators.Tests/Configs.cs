@@ -27,23 +27,32 @@ internal static class Configs
         return result.Spec!;
     }
 
-    /// <summary>TinyLlama's config with one line of JSON members changed or added; a null value removes the member.</summary>
-    public static string Change(string model, string name, string? json)
+    /// <summary>A published config with one member, on a line of its own, changed or added; null removes it.</summary>
+    public static string Change(string model, string member, string? json) => ChangeText(Read(model), member, json);
+
+    /// <summary>As <see cref="Change"/>, on a config's text. A new member goes on the first line, so that the others keep theirs.</summary>
+    public static string ChangeText(string text, string member, string? json)
     {
-        string[] lines = Read(model).Split('\n');
-        int at = Array.FindIndex(lines, line => line.StartsWith($"  \"{name}\":", StringComparison.Ordinal));
+        string[] lines = text.Split('\n');
+        int at = Array.FindIndex(lines, line => line.StartsWith($"  \"{member}\":", StringComparison.Ordinal));
         if (json is null)
         {
             Assert.True(at >= 0);
-            lines = [.. lines[..at], .. lines[(at + 1)..]];
+            if (!lines[at].EndsWith(','))
+            {
+                lines[at - 1] = lines[at - 1].TrimEnd(',');
+            }
+
+            return string.Join('\n', lines.Where((_, line) => line != at));
         }
-        else if (at >= 0)
+
+        if (at >= 0)
         {
-            lines[at] = $"  \"{name}\": {json}" + (lines[at].EndsWith(',') ? "," : "");
+            lines[at] = $"  \"{member}\": {json}" + (lines[at].EndsWith(',') ? "," : "");
         }
         else
         {
-            lines[0] = $"{{ \"{name}\": {json},";
+            lines[0] = $"{{\"{member}\": {json}, " + lines[0][1..];
         }
 
         return string.Join('\n', lines);

@@ -7,6 +7,10 @@ namespace PureSharpQLoRA.Generators.Planning;
 internal static class BudgetAdvisor
 {
     private const int ShownRows = 3;
+    private const int LowRank = 8;
+
+    // Shorter steps are advised only together with everything else.
+    private const int ShortestAdvice = 256;
 
     /// <summary>The warning's text, or null where the plan fits.</summary>
     public static string? Check(ModelSpec spec, string model, PlanOptions options, long budget)
@@ -18,69 +22,80 @@ internal static class BudgetAdvisor
         }
 
         IEnumerable<string> largest = plan.Rows.OrderByDescending(row => row.Bytes).Take(ShownRows).Select(row => $"{row.Name} {ByteSize.Show(row.Bytes)}");
-        return $"{model} needs {ByteSize.Show(plan.TotalBytes)}, but VramBudget is {ByteSize.Show(budget)}; "
+        return $"{model} needs {ByteSize.Show(plan.TotalBytes)} for {options.Tokens} tokens at rank {options.Rank}, but VramBudget is {ByteSize.Show(budget)}; "
             + $"largest are {string.Join(", ", largest)}; {Advice(spec, options, budget)}";
     }
 
     private static string Advice(ModelSpec spec, PlanOptions options, long budget)
     {
-        List<string> alone = [];
-        List<string> together = [];
+        List<(string Setting, Func<PlanOptions, PlanOptions> Change)> changes = Changes(options);
+        List<string> ways = [];
+        foreach ((string setting, Func<PlanOptions, PlanOptions> change) in changes)
+        {
+            AddIfFits(setting, change(options));
+        }
+
+        int shorter = MemoryPlanner.LongestContext(spec, options, budget);
+        if (shorter >= ShortestAdvice)
+        {
+            AddIfFits(LengthSetting(shorter), options with { Length = shorter });
+        }
+
+        if (ways.Count > 0)
+        {
+            return "it fits with " + string.Join(", or with ", ways);
+        }
+
+        // No change does it alone: add them up, the mildest first, and shorten at last.
         PlanOptions smallest = options;
-        foreach ((string setting, PlanOptions changed, PlanOptions accumulated) in Changes(spec, options, budget))
+        List<string> settings = [];
+        foreach ((string setting, Func<PlanOptions, PlanOptions> change) in changes)
+        {
+            smallest = change(smallest);
+            settings.Add(setting);
+            AddIfFits(string.Join(" and ", settings), smallest);
+            if (ways.Count > 0)
+            {
+                return "it fits with " + ways[0];
+            }
+        }
+
+        shorter = MemoryPlanner.LongestContext(spec, smallest, budget);
+        settings.Add(LengthSetting(shorter));
+        return shorter > 0
+            ? "it fits with " + string.Join(" and ", settings)
+            : "it fits at no length, rank or checkpointing: choose a smaller model or a larger budget";
+
+        void AddIfFits(string setting, PlanOptions changed)
         {
             long bytes = MemoryPlanner.Plan(spec, changed).TotalBytes;
             if (bytes <= budget)
             {
-                alone.Add($"{setting} ({ByteSize.Show(bytes)})");
-            }
-
-            together.Add(setting);
-            smallest = accumulated;
-            if (alone.Count == 0 && MemoryPlanner.Plan(spec, accumulated).TotalBytes <= budget)
-            {
-                return $"it fits with {string.Join(", ", together)} ({ByteSize.Show(MemoryPlanner.Plan(spec, accumulated).TotalBytes)})";
+                ways.Add($"{setting} ({ByteSize.Show(bytes)})");
             }
         }
-
-        if (alone.Count > 0)
-        {
-            return $"it fits with {string.Join(", or ", alone)}";
-        }
-
-        int longest = MemoryPlanner.LongestContext(spec, smallest, budget);
-        string rest = together.Count > 0 ? $" with {string.Join(", ", together)}" : "";
-        return longest > 0
-            ? $"it fits{rest} and TokensPerStep=\"{longest}\""
-            : $"it does not fit at any length{rest}: choose a smaller model or a larger budget";
     }
 
-    /// <summary>Each change by itself, and together with all before it; the mildest first.</summary>
-    private static IEnumerable<(string Setting, PlanOptions Changed, PlanOptions Accumulated)> Changes(ModelSpec spec, PlanOptions options, long budget)
+    private static List<(string Setting, Func<PlanOptions, PlanOptions> Change)> Changes(PlanOptions options)
     {
-        PlanOptions accumulated = options;
+        List<(string, Func<PlanOptions, PlanOptions>)> changes = [];
         if (options.Checkpointing == Checkpointing.None)
         {
-            accumulated = accumulated with { Checkpointing = Checkpointing.Full };
-            yield return ("GradientCheckpointing=\"true\"", options with { Checkpointing = Checkpointing.Full }, accumulated);
+            changes.Add(("GradientCheckpointing=\"true\"", old => old with { Checkpointing = Checkpointing.Full }));
         }
 
         if (!options.DoubleQuantization)
         {
-            accumulated = accumulated with { DoubleQuantization = true };
-            yield return ("DoubleQuantization=\"true\"", options with { DoubleQuantization = true }, accumulated);
+            changes.Add(("DoubleQuantization=\"true\"", old => old with { DoubleQuantization = true }));
         }
 
-        if (options.Rank > 8)
+        if (options.Rank > LowRank)
         {
-            accumulated = accumulated with { Rank = 8 };
-            yield return ("Rank=\"8\"", options with { Rank = 8 }, accumulated);
+            changes.Add(($"Rank=\"{LowRank}\"", old => old with { Rank = LowRank }));
         }
 
-        int shorter = MemoryPlanner.LongestContext(spec, options, budget);
-        if (shorter > 0)
-        {
-            yield return ($"TokensPerStep=\"{shorter}\"", options with { Length = shorter }, accumulated with { Length = shorter });
-        }
+        return changes;
     }
+
+    private static string LengthSetting(int tokens) => $"TokensPerStep=\"{tokens}\"";
 }
