@@ -55,7 +55,7 @@ public sealed class StreamingDecoder
     private void Push(int id)
     {
         ThrowIfFlushed();
-        if (_tokenizer.TokenText(id) is not { } token || (_skipSpecialTokens && _tokenizer.IsSpecial(id)))
+        if (_tokenizer.TextToDecode(id, _skipSpecialTokens) is not { } token)
         {
             return;
         }

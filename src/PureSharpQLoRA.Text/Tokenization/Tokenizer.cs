@@ -21,6 +21,7 @@ public sealed class Tokenizer
     private readonly AddedTokens? _added, _addedNormalized;
     private readonly Dictionary<string, int> _addedIds = [];
     private readonly Dictionary<int, AddedToken> _addedById = [];
+    private readonly Dictionary<int, string> _normalizedTexts = [];
     private readonly HashSet<string> _specialTexts = [];
     private readonly ConcurrentBag<Scratch> _scratches = [];
 
@@ -38,6 +39,11 @@ public sealed class Tokenizer
             _addedIds[token.Content] = token.Id;
             _addedById[token.Id] = token;
             VocabularySize = Math.Max(VocabularySize, token.Id + 1);
+            if (token.Normalized)
+            {
+                _normalizedTexts[token.Id] = Normalized(token.Content);
+            }
+
             if (token.Special)
             {
                 _specialTexts.Add(token.Content);
@@ -75,6 +81,12 @@ public sealed class Tokenizer
 
     /// <summary>The token for what the vocabulary cannot spell, if the model has one.</summary>
     public int? UnknownId { get; }
+
+    /// <summary>What <see cref="Encode(string, bool)"/> puts before a text.</summary>
+    internal ReadOnlySpan<int> PrefixIds => _postProcessor.Before;
+
+    /// <summary>What <see cref="Encode(string, bool)"/> puts after a text.</summary>
+    internal ReadOnlySpan<int> SuffixIds => _postProcessor.After;
 
     /// <summary>Loads the tokenizer of a model folder.</summary>
     /// <param name="modelDirectory">A folder with tokenizer.json; tokenizer_config.json, special_tokens_map.json, generation_config.json and config.json are read where present.</param>
@@ -143,6 +155,13 @@ public sealed class Tokenizer
     /// <summary>Whether an id is a special token: one that stands for no text.</summary>
     public bool IsSpecial(int id) => TokenText(id) is { } text && _specialTexts.Contains(text);
 
+    /// <summary>What decoding starts from: as the reference library does, normalised added tokens give their normalised text, and are left out only if that is special.</summary>
+    internal string? TextToDecode(int id, bool skipSpecialTokens)
+    {
+        string? text = _normalizedTexts.TryGetValue(id, out string? normalized) ? normalized : TokenText(id);
+        return text is null || (skipSpecialTokens && _specialTexts.Contains(text)) ? null : text;
+    }
+
     private void EncodeSegments(string text, Scratch scratch, List<int> to)
     {
         scratch.Segments.Clear();
@@ -209,14 +228,14 @@ public sealed class Tokenizer
 
     private AddedTokens? Finder(bool normalized)
     {
-        (string, AddedToken)[] tokens = [.. _addedById.Values.Where(token => token.Normalized == normalized).Select(token => (normalized ? Normalized(token.Content) : token.Content, token))];
+        (string, AddedToken)[] tokens = [.. _addedById.Values.Where(token => token.Normalized == normalized).Select(token => (normalized ? _normalizedTexts[token.Id] : token.Content, token))];
         return tokens.Length == 0 ? null : new AddedTokens(tokens);
     }
 
     private string Normalized(string text) => _normalizers.Aggregate(text, (current, normalizer) => normalizer.Normalize(current));
 
     /// <summary>The text with U+FFFD in place of every lone surrogate.</summary>
-    private static string WellFormed(string text)
+    internal static string WellFormed(string text)
     {
         for (int at = text.AsSpan().IndexOfAnyInRange('\uD800', '\uDFFF'); at >= 0 && at < text.Length;)
         {
