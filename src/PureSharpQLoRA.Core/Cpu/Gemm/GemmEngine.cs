@@ -1,0 +1,97 @@
+namespace PureSharpQLoRA.Core.Cpu.Gemm;
+
+/// <summary>
+/// The matrix products of the CPU backend: y (+)= scale * x·W (+ low·factor) with W as it is stored, dense or NF4. Keeps the packed forms of the
+/// two operands used last. Issued from one thread; the work is shared by the team.
+/// </summary>
+internal sealed class GemmEngine : IDisposable
+{
+    private readonly ThreadTeam _team;
+    private readonly TileKernel _kernel;
+    private readonly LeftOperand[] _recent;
+    private readonly LeftOperand _low;
+    private readonly LeftOperand _transposed;
+    private readonly ProductWork _product;
+    private long _clock;
+
+    /// <param name="team">The threads.</param>
+    /// <param name="memory">Where packed operands live.</param>
+    /// <param name="bf16">Multiplies in bf16 if the processor can.</param>
+    public GemmEngine(ThreadTeam team, MemoryPool memory, bool bf16)
+    {
+        _team = team;
+        _kernel = bf16 && TileKernelBf16.IsSupported ? new TileKernelBf16() : new TileKernelFp32();
+        _recent = [new LeftOperand(memory, IsBf16), new LeftOperand(memory, IsBf16)];
+        _low = new LeftOperand(memory, IsBf16);
+        _transposed = new LeftOperand(memory, IsBf16);
+        _product = new ProductWork(team, memory, _kernel);
+    }
+
+    /// <summary>Whether operands are multiplied in bf16.</summary>
+    public bool IsBf16 => _kernel.IsBf16;
+
+    /// <summary>output (+)= scale * x·weight, or x·weightᵀ, (+ low·factor, or low·factorᵀ).</summary>
+    public unsafe void Multiply(Tensor x, Tensor weight, bool transposed, float* output, float scale, bool accumulate, LowRankTerm? term)
+    {
+        var right = new RightOperand(weight, transposed);
+        _product.Begin(output, x.Shape.Rows, right.Outputs, accumulate);
+        _product.Add(Recent(x), right, scale);
+        if (term is { } second)
+        {
+            if (!_low.Holds(second.Low, false))
+            {
+                _low.Pack(_team, second.Low, false);
+            }
+
+            _product.Add(_low, new RightOperand(second.Factor, transposed), 1);
+        }
+
+        _product.Run();
+    }
+
+    /// <summary>output (+)= aᵀ·b.</summary>
+    public unsafe void MultiplyGradient(Tensor a, Tensor b, float* output, bool accumulate)
+    {
+        _product.Begin(output, a.Shape.Columns, b.Shape.Columns, accumulate);
+        if (!_transposed.Holds(a, true))
+        {
+            _transposed.Pack(_team, a, true);
+        }
+
+        _product.Add(_transposed, new RightOperand(b, false), 1);
+        _product.Run();
+    }
+
+    public void Dispose()
+    {
+        foreach (LeftOperand operand in _recent)
+        {
+            operand.Dispose();
+        }
+
+        _low.Dispose();
+        _transposed.Dispose();
+        _product.Dispose();
+        (_kernel as IDisposable)?.Dispose();
+    }
+
+    /// <summary>The packed form of x: a kept one, or one in the place of the operand that was not asked for longest.</summary>
+    private LeftOperand Recent(Tensor x)
+    {
+        LeftOperand oldest = _recent[0];
+        foreach (LeftOperand operand in _recent)
+        {
+            if (operand.Holds(x, false))
+            {
+                operand.LastUse = ++_clock;
+                return operand;
+            }
+
+            oldest = operand.LastUse < oldest.LastUse ? operand : oldest;
+        }
+
+        oldest.Pack(_team, x, false);
+        oldest.LastUse = ++_clock;
+        return oldest;
+    }
+}

@@ -1,0 +1,61 @@
+namespace PureSharpQLoRA.Core.Cpu.Gemm;
+
+/// <summary>A block of an output: some row panels by some column panels.</summary>
+internal readonly record struct OutputBlock(int FirstRowPanel, int RowPanels, int FirstPanel, int Panels);
+
+/// <summary>
+/// How an output is cut into blocks for a team. Columns are cut first, since each block packs its own part of the right operand; rows
+/// only where that leaves threads idle (few columns), because each further cut packs the same part again.
+/// </summary>
+internal readonly record struct ProductPartition(int RowPanels, int Panels, int RowPanelsPerBlock, int PanelsPerBlock)
+{
+    private const int MaxPanelsPerBlock = 4;
+    private const int BlocksPerMember = 4;
+
+    /// <summary>What packing a panel costs, as the number of row panels that are multiplied in that time.</summary>
+    private const int PackingCost = 2;
+    private const int FewestRowPanels = 2;
+
+    public int Blocks => RowBlocks * ColumnBlocks;
+
+    private int RowBlocks => (RowPanels + RowPanelsPerBlock - 1) / RowPanelsPerBlock;
+
+    private int ColumnBlocks => (Panels + PanelsPerBlock - 1) / PanelsPerBlock;
+
+    /// <summary>The cut for which the busiest member has least to do.</summary>
+    public static ProductPartition Choose(int rows, int columns, int members)
+    {
+        int rowPanels = (rows + Tile.Rows - 1) / Tile.Rows;
+        int panels = (columns + Tile.Columns - 1) / Tile.Columns;
+        int wanted = BlocksPerMember * members;
+        int panelsPerBlock = Math.Clamp(panels / wanted, 1, MaxPanelsPerBlock);
+        var best = new ProductPartition(rowPanels, panels, rowPanels, panelsPerBlock);
+        if (members == 1 || best.Blocks >= wanted)
+        {
+            return best;
+        }
+
+        long bestCost = best.Cost(members);
+        for (int cuts = 2; cuts <= wanted && rowPanels / cuts >= FewestRowPanels; cuts++)
+        {
+            var candidate = new ProductPartition(rowPanels, panels, (rowPanels + cuts - 1) / cuts, panelsPerBlock);
+            long cost = candidate.Cost(members);
+            if (cost < bestCost)
+            {
+                (best, bestCost) = (candidate, cost);
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>Block number <paramref name="index"/>; blocks of the same columns follow each other.</summary>
+    public OutputBlock At(int index)
+    {
+        int firstRow = index % RowBlocks * RowPanelsPerBlock;
+        int firstPanel = index / RowBlocks * PanelsPerBlock;
+        return new OutputBlock(firstRow, Math.Min(RowPanelsPerBlock, RowPanels - firstRow), firstPanel, Math.Min(PanelsPerBlock, Panels - firstPanel));
+    }
+
+    private long Cost(int members) => (Blocks + members - 1) / members * (long)PanelsPerBlock * (RowPanelsPerBlock + PackingCost);
+}

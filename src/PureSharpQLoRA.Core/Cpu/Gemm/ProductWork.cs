@@ -1,0 +1,198 @@
+using System.Runtime.Intrinsics;
+
+namespace PureSharpQLoRA.Core.Cpu.Gemm;
+
+/// <summary>
+/// output[M, N] (+)= the sum of one or two products of a packed left operand and a right operand packed on demand. The members of the team take
+/// blocks of the output from a shared counter; for each, they pack their part of the right operand into scratch that stays in the cache, and
+/// use it for all rows of the block. How the output is cut changes nothing in a result: every element is summed in slices of the
+/// reduction whose bounds depend on its length alone.
+/// </summary>
+internal sealed unsafe class ProductWork : ITeamWork, IDisposable
+{
+    private const int PanelsPerBlock = 4;
+    private const int MaxSteps = 512;
+    private const int StepMultiple = 32;
+    private const int PanelFloats = PanelsPerBlock * MaxSteps * Tile.Columns + PanelPacker.Overrun;
+    private const int EdgeFloats = Tile.Rows * Tile.Columns;
+    private const int ScratchFloats = PanelFloats + EdgeFloats + PanelPacker.StageFloats;
+
+    private readonly ThreadTeam _team;
+    private readonly TileKernel _kernel;
+    private readonly DeviceBuffer[] _scratch;
+    private readonly LeftOperand?[] _left = new LeftOperand?[2];
+    private readonly RightOperand[] _right = new RightOperand[2];
+    private readonly float[] _scales = new float[2];
+    private int _terms;
+    private float* _output;
+    private int _rows;
+    private int _columns;
+    private bool _accumulate;
+    private ProductPartition _partition;
+    private int _next;
+
+    public ProductWork(ThreadTeam team, MemoryPool memory, TileKernel kernel)
+    {
+        _team = team;
+        _kernel = kernel;
+        _scratch = new DeviceBuffer[team.Size];
+        for (int i = 0; i < _scratch.Length; i++)
+        {
+            _scratch[i] = memory.Rent(ScratchFloats * sizeof(float), MemoryPurpose.Workspace);
+        }
+    }
+
+    /// <summary>Starts over with another output.</summary>
+    public void Begin(float* output, int rows, int columns, bool accumulate)
+    {
+        _output = output;
+        _rows = rows;
+        _columns = columns;
+        _accumulate = accumulate;
+        _terms = 0;
+    }
+
+    /// <summary>Adds a term; one without a reduction is nothing.</summary>
+    public void Add(LeftOperand left, in RightOperand right, float scale)
+    {
+        if (left.Reduction > 0)
+        {
+            _left[_terms] = left;
+            _right[_terms] = right;
+            _scales[_terms++] = scale;
+        }
+    }
+
+    /// <summary>Computes the output.</summary>
+    public void Run()
+    {
+        if (_terms == 0 && !_accumulate)
+        {
+            new Span<float>(_output, checked(_rows * _columns)).Clear();
+        }
+
+        if (_terms == 0 || _rows == 0 || _columns == 0)
+        {
+            return;
+        }
+
+        _partition = ProductPartition.Choose(_rows, _columns, _team.Size);
+        _next = 0;
+        if (_partition.Blocks == 1)
+        {
+            ((ITeamWork)this).Run(0);
+        }
+        else
+        {
+            _team.Run(this);
+        }
+    }
+
+    public void Dispose()
+    {
+        foreach (DeviceBuffer buffer in _scratch)
+        {
+            buffer.Release();
+        }
+    }
+
+    void ITeamWork.Run(int member)
+    {
+        while (true)
+        {
+            int block = Interlocked.Increment(ref _next) - 1;
+            if (block >= _partition.Blocks)
+            {
+                return;
+            }
+
+            ComputeBlock(_partition.At(block), (float*)_scratch[member].Address);
+        }
+    }
+
+    private void ComputeBlock(in OutputBlock block, float* scratch)
+    {
+        bool accumulate = _accumulate;
+        for (int i = 0; i < _terms; i++)
+        {
+            LeftOperand left = _left[i]!;
+            int steps = StepsPerSlice(left.Steps);
+            for (int firstStep = 0; firstStep < left.Steps; firstStep += steps)
+            {
+                int count = Math.Min(steps, left.Steps - firstStep);
+                PackSlice(_right[i], block, firstStep, count, scratch);
+                MultiplySlice(left, _scales[i], block, firstStep, count, scratch, accumulate);
+                accumulate = true;
+            }
+        }
+    }
+
+    /// <summary>Cuts the reduction into equal slices of at most <see cref="MaxSteps"/>.</summary>
+    private static int StepsPerSlice(int steps)
+    {
+        int slices = (steps + MaxSteps - 1) / MaxSteps;
+        int perSlice = (steps + slices - 1) / slices;
+        return (perSlice + StepMultiple - 1) / StepMultiple * StepMultiple;
+    }
+
+    private void PackSlice(in RightOperand right, in OutputBlock block, int firstStep, int steps, float* scratch)
+    {
+        int firstReduction = firstStep * _kernel.ValuesPerUnit;
+        int count = Math.Min(steps * _kernel.ValuesPerUnit, right.Reduction - firstReduction);
+        float* stage = scratch + PanelFloats + EdgeFloats;
+        for (int panel = 0; panel < block.Panels; panel++)
+        {
+            float* to = scratch + (nint)panel * steps * Tile.Columns;
+            PanelPacker.Pack(right, (block.FirstPanel + panel) * Tile.Columns, firstReduction, count, _kernel.IsBf16, to, stage);
+        }
+    }
+
+    private void MultiplySlice(LeftOperand left, float scale, in OutputBlock block, int firstStep, int steps, float* scratch, bool accumulate)
+    {
+        float* edge = scratch + PanelFloats;
+        TileCall call = default;
+        call.Steps = steps;
+        call.Scale = scale;
+        for (int rowPanel = block.FirstRowPanel; rowPanel < block.FirstRowPanel + block.RowPanels; rowPanel++)
+        {
+            call.Left = left.Panel(rowPanel) + (nint)firstStep * Tile.Rows;
+            int row = rowPanel * Tile.Rows;
+            int rows = Math.Min(Tile.Rows, _rows - row);
+            for (int panel = 0; panel < block.Panels; panel++)
+            {
+                int column = (block.FirstPanel + panel) * Tile.Columns;
+                int columns = Math.Min(Tile.Columns, _columns - column);
+                float* output = _output + (nint)row * _columns + column;
+                call.Narrow = columns <= Tile.NarrowColumns;
+                bool whole = rows == Tile.Rows && columns == (call.Narrow ? Tile.NarrowColumns : Tile.Columns);
+                call.Right = scratch + (nint)panel * steps * Tile.Columns;
+                call.Output = whole ? output : edge;
+                call.OutputStride = whole ? _columns : Tile.Columns;
+                call.Accumulate = whole && accumulate ? 1 : 0;
+                _kernel.Run(in call);
+                if (!whole)
+                {
+                    StoreEdge(edge, output, rows, columns, accumulate);
+                }
+            }
+        }
+    }
+
+    private void StoreEdge(float* edge, float* output, int rows, int columns, bool accumulate)
+    {
+        for (int i = 0; i < rows; i++, edge += Tile.Columns, output += _columns)
+        {
+            int done = 0;
+            for (; Vector256.IsHardwareAccelerated && done + 8 <= columns; done += 8)
+            {
+                Vector256<float> values = Vector256.Load(edge + done);
+                (accumulate ? Vector256.Load(output + done) + values : values).Store(output + done);
+            }
+
+            for (; done < columns; done++)
+            {
+                output[done] = accumulate ? output[done] + edge[done] : edge[done];
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+namespace PureSharpQLoRA.Core.Tests;
+
+/// <summary>Products of the CPU against double arithmetic, for sizes that fit the tiles and sizes that do not.</summary>
+public sealed class GemmTests
+{
+    private static readonly DataType[] WeightTypes = [DataType.Float32, DataType.BFloat16, DataType.Float16, DataType.Nf4];
+
+    private static readonly (int Rows, int Reduction, int Columns)[] Shapes =
+    [
+        (1, 1, 1), (2, 7, 9), (1, 64, 48), (7, 8, 31), (8, 33, 47), (9, 48, 49), (31, 49, 64), (33, 64, 129), (8, 96, 96), (9, 172, 64),
+        (5, 129, 172), (64, 172, 33), (13, 288, 96), (3, 64, 172), (17, 1100, 50), (2, 1099, 35), (16, 1312, 16), (129, 31, 8), (47, 2, 288),
+    ];
+
+    public static TheoryData<DataType, bool, bool> Cases()
+    {
+        var cases = new TheoryData<DataType, bool, bool>();
+        foreach (DataType type in WeightTypes)
+        {
+            foreach (bool transposed in new[] { true, false })
+            {
+                cases.Add(type, transposed, false);
+                cases.Add(type, transposed, true);
+            }
+        }
+
+        return cases;
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Products_agree_with_double_arithmetic(DataType type, bool transposed, bool bf16)
+    {
+        using var fixture = new GemmFixture(2, bf16);
+        foreach ((int rows, int reduction, int columns) in Shapes)
+        {
+            Tensor x = fixture.Random(rows, reduction);
+            Tensor weight = transposed ? fixture.Random(columns, reduction, type) : fixture.Random(reduction, columns, type);
+            Tensor y = fixture.Random(rows, columns);
+            fixture.Multiply(x, weight, transposed, y);
+            double error = GemmFixture.RelativeError(GemmFixture.Floats(y), GemmFixture.ProductOf(x, weight, transposed));
+            Assert.True(error < fixture.Tolerance, $"[{rows}, {reduction}] x [{reduction}, {columns}]: {error:E2}");
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Cases))]
+    public void Scale_accumulation_and_the_low_rank_term_add_up(DataType type, bool transposed, bool bf16)
+    {
+        using var fixture = new GemmFixture(2, bf16);
+        foreach ((int rows, int reduction, int columns, int rank) in new[] { (33, 96, 100, 8), (1, 64, 64, 16), (9, 1100, 33, 5), (64, 50, 144, 64) })
+        {
+            Tensor x = fixture.Random(rows, reduction);
+            Tensor weight = transposed ? fixture.Random(columns, reduction, type) : fixture.Random(reduction, columns, type);
+            Tensor low = fixture.Random(rows, rank);
+            Tensor factor = transposed ? fixture.Random(columns, rank) : fixture.Random(rank, columns);
+            Tensor y = fixture.Random(rows, columns);
+            double[] before = GemmFixture.Values(y);
+            fixture.Multiply(x, weight, transposed, y, 0.75f, true, new LowRankTerm(low, factor));
+            double[] exact = GemmFixture.ProductOf(x, weight, transposed);
+            double[] second = GemmFixture.ProductOf(low, factor, transposed);
+            for (int i = 0; i < exact.Length; i++)
+            {
+                exact[i] = before[i] + 0.75 * exact[i] + second[i];
+            }
+
+            double error = GemmFixture.RelativeError(GemmFixture.Floats(y), exact);
+            Assert.True(error < fixture.Tolerance, $"[{rows}, {reduction}] x [{reduction}, {columns}], rank {rank}: {error:E2}");
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Gradients_of_weights_agree_with_double_arithmetic(bool bf16)
+    {
+        using var fixture = new GemmFixture(2, bf16);
+        foreach ((int tokens, int rows, int columns) in new[] { (1, 1, 1), (7, 16, 96), (33, 100, 8), (129, 49, 172), (64, 8, 288), (1100, 9, 47), (31, 288, 64) })
+        {
+            Tensor a = fixture.Random(tokens, rows);
+            Tensor b = fixture.Random(tokens, columns);
+            Tensor y = fixture.Random(rows, columns);
+            double[] exact = GemmFixture.Product(GemmFixture.Values(a), (1, rows), GemmFixture.Values(b), (columns, 1), rows, tokens, columns);
+            fixture.MultiplyGradient(a, b, y, false);
+            double error = GemmFixture.RelativeError(GemmFixture.Floats(y), exact);
+            Assert.True(error < fixture.Tolerance, $"{tokens} tokens, [{rows}, {columns}]: {error:E2}");
+
+            fixture.MultiplyGradient(a, b, y, true);
+            double twice = GemmFixture.RelativeError(GemmFixture.Floats(y), exact.Select(value => 2 * value).ToArray());
+            Assert.True(twice < fixture.Tolerance, $"{tokens} tokens, [{rows}, {columns}], accumulated: {twice:E2}");
+        }
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Results_are_the_same_bits_for_any_number_of_threads(bool bf16)
+    {
+        List<float[]>? expected = null;
+        foreach (int threads in new[] { 1, 2, 3 })
+        {
+            using var fixture = new GemmFixture(threads, bf16);
+            var results = new List<float[]>();
+            foreach ((int rows, int reduction, int columns) in new[] { (200, 64, 16), (200, 600, 240), (40, 96, 1000), (1, 128, 333) })
+            {
+                Tensor x = fixture.Random(rows, reduction);
+                Tensor weight = fixture.Random(columns, reduction, DataType.Nf4);
+                Tensor y = fixture.Random(rows, columns);
+                fixture.Multiply(x, weight, true, y, 0.5f);
+                results.Add(GemmFixture.Floats(y).ToArray());
+                Tensor gradient = fixture.Random(columns, reduction);
+                fixture.MultiplyGradient(y, x, gradient, false);
+                results.Add(GemmFixture.Floats(gradient).ToArray());
+            }
+
+            expected ??= results;
+            for (int i = 0; i < results.Count; i++)
+            {
+                Assert.Equal(expected[i], results[i]);
+            }
+        }
+    }
+
+    [Fact]
+    public void A_packed_operand_is_never_stale()
+    {
+        using var fixture = new GemmFixture();
+        Tensor x = fixture.Random(16, 64);
+        Tensor weight = fixture.Random(48, 64, DataType.Nf4);
+        Tensor y = fixture.Random(16, 48);
+        Tensor gradient = fixture.Random(64, 48);
+        for (int round = 0; round < 3; round++)
+        {
+            fixture.Multiply(x, weight, true, y);
+            AssertCurrent(GemmFixture.ProductOf(x, weight, true), y);
+            fixture.MultiplyGradient(x, y, gradient, false);
+            AssertCurrent(GemmFixture.Product(GemmFixture.Values(x), (1, 64), GemmFixture.Values(y), (48, 1), 64, 16, 48), gradient);
+            fixture.Fill(x);
+        }
+
+        static void AssertCurrent(double[] exact, Tensor actual) => Assert.True(GemmFixture.RelativeError(GemmFixture.Floats(actual), exact) < 1e-6);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Repeated_products_allocate_nothing(bool bf16)
+    {
+        using var fixture = new GemmFixture(2, bf16);
+        Tensor x = fixture.Random(64, 96);
+        Tensor one = fixture.Random(1, 96);
+        Tensor weight = fixture.Random(192, 96, DataType.Nf4);
+        Tensor y = fixture.Random(64, 192);
+        Tensor oneY = fixture.Random(1, 192);
+        Tensor low = fixture.Random(64, 8);
+        Tensor factor = fixture.Random(192, 8);
+        Tensor gradient = fixture.Random(192, 96);
+        long before = 0;
+        for (int i = 0; i < 20; i++)
+        {
+            if (i == 10)
+            {
+                before = GC.GetAllocatedBytesForCurrentThread();
+            }
+
+            x.MarkWritten();
+            fixture.Multiply(x, weight, true, y, 1, false, new LowRankTerm(low, factor));
+            fixture.Multiply(one, weight, true, oneY);
+            fixture.MultiplyGradient(y, x, gradient, true);
+        }
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+}
