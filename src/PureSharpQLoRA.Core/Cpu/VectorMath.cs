@@ -11,6 +11,8 @@ internal static class VectorMath
     private const float MinusLn2Low = 2.12194440e-4f;
     private const float MinArgument = -87f;
     private const float MaxArgument = 88f;
+    private const float MinExponent = -126f;
+    private const byte ReduceToFloor = 0x09;
 
     /// <summary>
     /// e^x to about 1.5 units in the last place: x = n ln 2 + r with a two-part ln 2, a degree 6 polynomial for e^r,
@@ -36,6 +38,36 @@ internal static class VectorMath
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Sigmoid(Vector512<float> x) => Vector512<float>.One / (Vector512<float>.One + Exp(-x));
+
+    /// <summary>
+    /// 2^x to about 1.2 units in the last place, for x up to 127: the fraction of x above its floor goes through a minimax
+    /// polynomial of degree 5, the floor into the exponent. Minus infinity gives 0, so that masked scores vanish.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> Exp2(Vector512<float> x)
+    {
+        if (Vector512.IsHardwareAccelerated && Avx512DQ.IsSupported)
+        {
+            // vreduceps with "round down" is x - floor(x), and vscalefps multiplies by 2^floor(x).
+            return Avx512F.Scale(Exp2OfFraction(Avx512DQ.Reduce(x, ReduceToFloor)), x);
+        }
+
+        Vector512<float> limited = Vector512.Max(x, Vector512.Create(MinExponent));
+        Vector512<float> n = Vector512.Floor(limited);
+        Vector512<float> result = Exp2OfFraction(limited - n) * PowerOfTwo(n);
+        return Vector512.ConditionalSelect(Vector512.LessThan(x, Vector512.Create(MinExponent)), Vector512<float>.Zero, result);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Exp2OfFraction(Vector512<float> f)
+    {
+        Vector512<float> p = Vector512.Create(1.8671300495e-3f);
+        p = Vector512.MultiplyAddEstimate(p, f, Vector512.Create(9.0170307085e-3f));
+        p = Vector512.MultiplyAddEstimate(p, f, Vector512.Create(5.5799912661e-2f));
+        p = Vector512.MultiplyAddEstimate(p, f, Vector512.Create(2.4016444385e-1f));
+        p = Vector512.MultiplyAddEstimate(p, f, Vector512.Create(6.9315129519e-1f));
+        return Vector512.MultiplyAddEstimate(p, f, Vector512<float>.One);
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector512<float> PowerOfTwo(Vector512<float> n) =>
