@@ -9,7 +9,7 @@ public static class MemoryPlanner
     public const string BlockWeights = "Linear layers";
 
     /// <summary>Row of the weights that are never quantised.</summary>
-    public const string OtherWeights = "Embedding, head, norms";
+    public const string OtherWeights = "Embedding/head/norms";
 
     /// <summary>Row of the LoRA weights.</summary>
     public const string Adapters = "Adapters";

@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                  3,474.0      12,352.0      12,352.0
-/// Embedding, head, norms           500.5         500.5         500.5
+/// Embedding/head/norms             500.5         500.5         500.5
 /// Adapters                         152.5         152.5           0.0
 /// Gradients                        152.5         152.5      12,852.5
 /// Optimizer states                 305.0         305.0      51,410.0
@@ -70,7 +70,7 @@ public static class Llama2_7bMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                  3,474.0      12,352.0      12,352.0
-        Embedding, head, norms           500.5         500.5         500.5
+        Embedding/head/norms             500.5         500.5         500.5
         Adapters                         152.5         152.5           0.0
         Gradients                        152.5         152.5      12,852.5
         Optimizer states                 305.0         305.0      51,410.0

@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                  3,744.0      13,312.0      13,312.0
-/// Embedding, head, norms         2,004.5       2,004.5       2,004.5
+/// Embedding/head/norms           2,004.5       2,004.5       2,004.5
 /// Adapters                         160.0         160.0           0.0
 /// Gradients                        160.0         160.0      15,316.5
 /// Optimizer states                 320.0         320.0      61,266.0
@@ -70,7 +70,7 @@ public static class Llama3_1_8BMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                  3,744.0      13,312.0      13,312.0
-        Embedding, head, norms         2,004.5       2,004.5       2,004.5
+        Embedding/head/norms           2,004.5       2,004.5       2,004.5
         Adapters                         160.0         160.0           0.0
         Gradients                        160.0         160.0      15,316.5
         Optimizer states                 320.0         320.0      61,266.0

@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                    522.0       1,856.0       1,856.0
-/// Embedding, head, norms           501.1         501.1         501.1
+/// Embedding/head/norms             501.1         501.1         501.1
 /// Adapters                          43.0          43.0           0.0
 /// Gradients                         43.0          43.0       2,357.1
 /// Optimizer states                  86.0          86.0       9,428.5
@@ -70,7 +70,7 @@ public static class Llama3_2_1BMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                    522.0       1,856.0       1,856.0
-        Embedding, head, norms           501.1         501.1         501.1
+        Embedding/head/norms             501.1         501.1         501.1
         Adapters                          43.0          43.0           0.0
         Gradients                         43.0          43.0       2,357.1
         Optimizer states                  86.0          86.0       9,428.5

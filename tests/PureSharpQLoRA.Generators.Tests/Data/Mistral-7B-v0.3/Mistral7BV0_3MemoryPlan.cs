@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                  3,744.0      13,312.0      13,312.0
-/// Embedding, head, norms           512.5         512.5         512.5
+/// Embedding/head/norms             512.5         512.5         512.5
 /// Adapters                         160.0         160.0           0.0
 /// Gradients                        160.0         160.0      13,824.5
 /// Optimizer states                 320.0         320.0      55,298.0
@@ -70,7 +70,7 @@ public static class Mistral7BV0_3MemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                  3,744.0      13,312.0      13,312.0
-        Embedding, head, norms           512.5         512.5         512.5
+        Embedding/head/norms             512.5         512.5         512.5
         Adapters                         160.0         160.0           0.0
         Gradients                        160.0         160.0      13,824.5
         Optimizer states                 320.0         320.0      55,298.0

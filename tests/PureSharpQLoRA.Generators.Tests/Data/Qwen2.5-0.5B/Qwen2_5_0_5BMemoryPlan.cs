@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                    192.0         682.5         682.5
-/// Embedding, head, norms           259.8         259.8         259.8
+/// Embedding/head/norms             259.8         259.8         259.8
 /// Adapters                          33.6          33.6           0.0
 /// Gradients                         33.6          33.6         942.3
 /// Optimizer states                  67.1          67.1       3,769.2
@@ -70,7 +70,7 @@ public static class Qwen2_5_0_5BMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                    192.0         682.5         682.5
-        Embedding, head, norms           259.8         259.8         259.8
+        Embedding/head/norms             259.8         259.8         259.8
         Adapters                          33.6          33.6           0.0
         Gradients                         33.6          33.6         942.3
         Optimizer states                  67.1          67.1       3,769.2

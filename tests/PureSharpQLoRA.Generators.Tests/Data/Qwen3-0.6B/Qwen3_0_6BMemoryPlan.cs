@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                    236.3         840.0         840.0
-/// Embedding, head, norms           296.9         296.9         296.9
+/// Embedding/head/norms             296.9         296.9         296.9
 /// Adapters                          38.5          38.5           0.0
 /// Gradients                         38.5          38.5       1,136.9
 /// Optimizer states                  77.0          77.0       4,547.5
@@ -70,7 +70,7 @@ public static class Qwen3_0_6BMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                    236.3         840.0         840.0
-        Embedding, head, norms           296.9         296.9         296.9
+        Embedding/head/norms             296.9         296.9         296.9
         Adapters                          38.5          38.5           0.0
         Gradients                         38.5          38.5       1,136.9
         Optimizer states                  77.0          77.0       4,547.5

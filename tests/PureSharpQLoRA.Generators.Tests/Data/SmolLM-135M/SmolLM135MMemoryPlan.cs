@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                     57.0         202.5         202.5
-/// Embedding, head, norms            54.1          54.1          54.1
+/// Embedding/head/norms              54.1          54.1          54.1
 /// Adapters                          18.6          18.6           0.0
 /// Gradients                         18.6          18.6         256.6
 /// Optimizer states                  37.3          37.3       1,026.3
@@ -70,7 +70,7 @@ public static class SmolLM135MMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                     57.0         202.5         202.5
-        Embedding, head, norms            54.1          54.1          54.1
+        Embedding/head/norms              54.1          54.1          54.1
         Adapters                          18.6          18.6           0.0
         Gradients                         18.6          18.6         256.6
         Optimizer states                  37.3          37.3       1,026.3

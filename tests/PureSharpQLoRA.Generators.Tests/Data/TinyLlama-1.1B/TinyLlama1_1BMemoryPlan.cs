@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                    519.8       1,848.0       1,848.0
-/// Embedding, head, norms           250.2         250.2         250.2
+/// Embedding/head/norms             250.2         250.2         250.2
 /// Adapters                          48.1          48.1           0.0
 /// Gradients                         48.1          48.1       2,098.2
 /// Optimizer states                  96.3          96.3       8,392.7
@@ -70,7 +70,7 @@ public static class TinyLlama1_1BMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                    519.8       1,848.0       1,848.0
-        Embedding, head, norms           250.2         250.2         250.2
+        Embedding/head/norms             250.2         250.2         250.2
         Adapters                          48.1          48.1           0.0
         Gradients                         48.1          48.1       2,098.2
         Optimizer states                  96.3          96.3       8,392.7

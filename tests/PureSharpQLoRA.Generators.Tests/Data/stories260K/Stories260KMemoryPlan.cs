@@ -12,7 +12,7 @@ namespace My.Models;
 ///
 /// MiB                              QLoRA          LoRA          Full
 /// Linear layers                      0.1           0.4           0.4
-/// Embedding, head, norms             0.1           0.1           0.1
+/// Embedding/head/norms               0.1           0.1           0.1
 /// Adapters                           0.4           0.4           0.0
 /// Gradients                          0.4           0.4           0.5
 /// Optimizer states                   0.7           0.7           2.0
@@ -70,7 +70,7 @@ public static class Stories260KMemoryPlan
 
         MiB                              QLoRA          LoRA          Full
         Linear layers                      0.1           0.4           0.4
-        Embedding, head, norms             0.1           0.1           0.1
+        Embedding/head/norms               0.1           0.1           0.1
         Adapters                           0.4           0.4           0.0
         Gradients                          0.4           0.4           0.5
         Optimizer states                   0.7           0.7           2.0
