@@ -22,7 +22,7 @@ public sealed class Tensor
     public DataType DataType { get; private set; }
 
     /// <summary>The absolute maxima that belong to NF4 codes; null for every other type.</summary>
-    public Nf4Statistics? Quantization { get; internal set; }
+    public Nf4Statistics? Quantization { get; private set; }
 
     /// <summary>Whether the backward pass computes a gradient for this tensor.</summary>
     public bool RequiresGradient { get; set; }
@@ -57,6 +57,30 @@ public sealed class Tensor
     internal DeviceBuffer? Buffer => _buffer;
 
     internal long Offset { get; private set; }
+
+    /// <summary>Has gradients collected in a tensor that outlives the steps; null to go back to none.</summary>
+    /// <exception cref="ShapeException">The shapes differ.</exception>
+    public void UseGradient(Tensor? gradient)
+    {
+        if (gradient is not null)
+        {
+            ShapeException.ThrowIfNot(gradient, Shape, "UseGradient", "the gradient");
+        }
+
+        Gradient = gradient;
+        HasGradient = false;
+    }
+
+    /// <summary>Gives NF4 codes the absolute maxima of their blocks.</summary>
+    /// <exception cref="ShapeException">The tensor holds no NF4 codes.</exception>
+    public void AttachStatistics(Nf4Statistics statistics)
+    {
+        ShapeException.ThrowIfNot(this, DataType.Nf4, "AttachStatistics", "the tensor");
+        Quantization = statistics;
+    }
+
+    /// <summary>Forgets the gradient's value: the next contribution overwrites it.</summary>
+    public void ClearGradient() => HasGradient = false;
 
     /// <summary>For example "Float32 [64, 2048]".</summary>
     public override string ToString() => $"{DataType} {Shape}";

@@ -35,16 +35,16 @@ public sealed unsafe partial class CpuBackend
                 Buffer.MemoryCopy(source, target, to.Bytes, from.Bytes);
                 break;
             case (DataType.BFloat16, DataType.Float32):
-                BFloat16Convert.ToFloat(new ReadOnlySpan<ushort>(source, (int)count), new Span<float>(target, (int)count));
+                HalfPrecisionConvert.FromBFloat16(new ReadOnlySpan<ushort>(source, (int)count), new Span<float>(target, (int)count));
                 break;
             case (DataType.Float16, DataType.Float32):
-                HalfConvert.ToFloat(new ReadOnlySpan<Half>(source, (int)count), new Span<float>(target, (int)count));
+                HalfPrecisionConvert.FromFloat16(new ReadOnlySpan<ushort>(source, (int)count), new Span<float>(target, (int)count));
                 break;
             case (DataType.Float32, DataType.BFloat16):
-                BFloat16Convert.FromFloat(new ReadOnlySpan<float>(source, (int)count), new Span<ushort>(target, (int)count));
+                HalfPrecisionConvert.ToBFloat16(new ReadOnlySpan<float>(source, (int)count), new Span<ushort>(target, (int)count));
                 break;
             case (DataType.Float32, DataType.Float16):
-                HalfConvert.FromFloat(new ReadOnlySpan<float>(source, (int)count), new Span<Half>(target, (int)count));
+                HalfPrecisionConvert.ToFloat16(new ReadOnlySpan<float>(source, (int)count), new Span<ushort>(target, (int)count));
                 break;
             default:
                 throw new ShapeException("Copy", "the pair of types", "fp32 with fp16 or bf16, or the same", $"{from.DataType} to {to.DataType}");
@@ -172,7 +172,10 @@ public sealed unsafe partial class CpuBackend
 
         public void Run(ThreadTeam team, float* x, long count, double[] sums, bool squared)
         {
-            (_x, _count, _sums, _squared) = (x, count, sums, squared);
+            _x = x;
+            _count = count;
+            _sums = sums;
+            _squared = squared;
             Start(team, (int)((count + FlatRow - 1) / FlatRow), 4);
         }
 

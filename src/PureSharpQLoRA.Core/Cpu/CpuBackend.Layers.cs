@@ -166,7 +166,11 @@ public sealed unsafe partial class CpuBackend
 
         public void Run(ThreadTeam team, void* table, DataType type, int* ids, float* to, int count, int width)
         {
-            (_table, _type, _ids, _to, _width) = (table, type, ids, to, width);
+            _table = table;
+            _type = type;
+            _ids = ids;
+            _to = to;
+            _width = width;
             Start(team, count, 32);
         }
 
@@ -179,10 +183,10 @@ public sealed unsafe partial class CpuBackend
                 switch (_type)
                 {
                     case DataType.BFloat16:
-                        BFloat16Convert.ToFloat(new ReadOnlySpan<ushort>((ushort*)_table + from, _width), row);
+                        HalfPrecisionConvert.FromBFloat16(new ReadOnlySpan<ushort>((ushort*)_table + from, _width), row);
                         break;
                     case DataType.Float16:
-                        HalfConvert.ToFloat(new ReadOnlySpan<Half>((Half*)_table + from, _width), row);
+                        HalfPrecisionConvert.FromFloat16(new ReadOnlySpan<ushort>((ushort*)_table + from, _width), row);
                         break;
                     default:
                         new ReadOnlySpan<float>((float*)_table + from, _width).CopyTo(row);

@@ -42,7 +42,11 @@ public sealed unsafe partial class CpuBackend
 
         public void Run(ThreadTeam team, float* parameter, float* gradient, float* first, float* second, long count, in AdamWStep step)
         {
-            (_parameter, _gradient, _first, _second, _count) = (parameter, gradient, first, second, count);
+            _parameter = parameter;
+            _gradient = gradient;
+            _first = first;
+            _second = second;
+            _count = count;
 
             // Factors are formed in double and rounded once, as PyTorch forms its scalars.
             _gradientScale = step.GradientScale;

@@ -139,7 +139,12 @@ public sealed unsafe partial class CpuBackend
                 _inverse[row] = InverseRms(x + ((long)row * size), size, epsilon);
             }
 
-            (_x, _dy, _to, _rows, _size, _accumulate) = (x, dy, to, rows, size, accumulate);
+            _x = x;
+            _dy = dy;
+            _to = to;
+            _rows = rows;
+            _size = size;
+            _accumulate = accumulate;
             Start(team, (size + ColumnsPerTurn - 1) / ColumnsPerTurn, 1);
         }
 
