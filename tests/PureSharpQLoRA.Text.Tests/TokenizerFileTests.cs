@@ -34,6 +34,10 @@ public class TokenizerFileTests
     [InlineData("model", """{"type":"BPE","vocab":{"a":0},"merges":["a b"]}""", "model.merges[0]: the merge needs \"b\"")]
     [InlineData("model", """{"type":"BPE","vocab":{"a":0},"merges":["a"]}""", "model.merges[0]: expected two tokens, found \"a\"")]
     [InlineData("model", """{"type":"BPE","vocab":{"a":-1},"merges":[]}""", "the id of \"a\" is -1")]
+    [InlineData("model", "5", "model: expected an object, found 5")]
+    [InlineData("model", "null", "the field \"model\" is missing")]
+    [InlineData("added_tokens", "{}", "added_tokens: expected an array, found an object")]
+    [InlineData("added_tokens", """[{"id":-3,"content":"x"}]""", "added_tokens[0].id: expected an id from 0")]
     [InlineData("model", """{"type":"BPE","vocab":{"a":0}}""", "the field \"merges\" is missing")]
     [InlineData("model", """{"type":"BPE","vocab":[],"merges":[]}""", "model.vocab: expected an object")]
     [InlineData("model", """{"type":"BPE","vocab":{"a":0},"merges":[],"dropout":0.1}""", "model.dropout: expected null")]
@@ -55,6 +59,17 @@ public class TokenizerFileTests
         Assert.DoesNotContain('\n', error.Message);
     }
 
+    [Theory]
+    [InlineData("""{"model":{"vocab":{"\ud800":0},"merges":[]}}""")]
+    [InlineData("""{"model":{"vocab":{"a":0},"merges":[["\ud800","a"]]}}""")]
+    [InlineData("""{"model":{"vocab":{"a":0},"merges":["\udc00 a"]}}""")]
+    public void Halves_of_surrogate_pairs_are_no_text(string json)
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        File.WriteAllText(folder.File("tokenizer.json"), json);
+        Assert.Contains("surrogate pair", Assert.Throws<TokenizerFormatException>(() => Tokenizer.Load(folder.Path)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Special_tokens_come_from_whichever_file_names_them()
     {
@@ -65,7 +80,38 @@ public class TokenizerFileTests
         Assert.Equal((5, 6), (Tokenizer.Load(folder.Path).BosId, Tokenizer.Load(folder.Path).EosId));
         File.WriteAllText(folder.File("tokenizer_config.json"), """{"bos_token": {"content": "<s>"}, "pad_token": "</s>"}""");
         Assert.Equal((1, 6, 2), (Tokenizer.Load(folder.Path).BosId, Tokenizer.Load(folder.Path).EosId, Tokenizer.Load(folder.Path).PadId));
+        File.WriteAllText(folder.File("tokenizer_config.json"), """{"bos_token": "", "pad_token": "[PAD]"}""");
+        Assert.Equal((5, null), (Tokenizer.Load(folder.Path).BosId, Tokenizer.Load(folder.Path).PadId));
         File.WriteAllText(folder.File("tokenizer_config.json"), """{"bos_token": "<nowhere>"}""");
         Assert.Contains("bos_token", Assert.Throws<TokenizerFormatException>(() => Tokenizer.Load(folder.Path)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Damaged_files_give_the_typed_exception_or_load()
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        byte[] original = File.ReadAllBytes(Path.Combine(GoldenFile.Folder("stories260K"), "tokenizer.json"));
+        var random = new Xoshiro256(3, 0);
+        int refused = 0;
+        for (int round = 0; round < 300; round++)
+        {
+            byte[] damaged = [.. original];
+            for (int i = 0; i < 1 + (round % 4); i++)
+            {
+                damaged[random.Below(damaged.Length)] = (byte)"0129{}[],:\"\\ax\u00FF"[random.Below(15)];
+            }
+
+            File.WriteAllBytes(folder.File("tokenizer.json"), round % 5 == 0 ? damaged[..random.Below(damaged.Length)] : damaged);
+            try
+            {
+                _ = Tokenizer.Load(folder.Path).Decode(Tokenizer.Load(folder.Path).Encode("Once upon a time"));
+            }
+            catch (TokenizerFormatException)
+            {
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, 100, 300);
     }
 }

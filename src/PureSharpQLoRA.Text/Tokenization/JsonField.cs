@@ -1,17 +1,24 @@
 using System.Text.Json;
+using System.Text.Unicode;
 
 namespace PureSharpQLoRA.Text;
 
 /// <summary>A value inside a JSON file that knows its place, so that every complaint can name it.</summary>
 internal readonly record struct JsonField(JsonElement Element, string File, string Path)
 {
-    /// <summary>Parses a file; the document lives as long as the process needs its elements.</summary>
+    /// <summary>Parses a file.</summary>
     public static JsonField Read(string file)
     {
+        ReadOnlyMemory<byte> bytes = System.IO.File.ReadAllBytes(file);
+        if (!Utf8.IsValid(bytes.Span))
+        {
+            throw new TokenizerFormatException(file, "the file is not UTF-8 text");
+        }
+
+        ReadOnlySpan<byte> byteOrderMark = [0xEF, 0xBB, 0xBF];
         try
         {
-            using FileStream stream = System.IO.File.OpenRead(file);
-            using JsonDocument document = JsonDocument.Parse(stream);
+            using JsonDocument document = JsonDocument.Parse(bytes.Span.StartsWith(byteOrderMark) ? bytes[byteOrderMark.Length..] : bytes);
             return new JsonField(document.RootElement.Clone(), file, "");
         }
         catch (JsonException exception)
@@ -36,7 +43,22 @@ internal readonly record struct JsonField(JsonElement Element, string File, stri
     /// <summary>The field of that name, which must be there.</summary>
     public JsonField Get(string name) => Find(name) ?? throw new TokenizerFormatException(File, $"{Where}: the field \"{name}\" is missing");
 
-    public string String() => Element.ValueKind == JsonValueKind.String ? Element.GetString()! : throw Wrong("a string");
+    public string String()
+    {
+        if (Element.ValueKind != JsonValueKind.String)
+        {
+            throw Wrong("a string");
+        }
+
+        try
+        {
+            return Element.GetString()!;
+        }
+        catch (InvalidOperationException)
+        {
+            throw Wrong("text without halves of surrogate pairs");
+        }
+    }
 
     public int Int() => Element.ValueKind == JsonValueKind.Number && Element.TryGetInt32(out int value) ? value : throw Wrong("an integer");
 

@@ -18,7 +18,10 @@ internal sealed class SpecialTokenNames
     }
 
     /// <summary>The id of the token that the tokenizer's files call NAME_token, else the id that the model's files give as NAME_token_id.</summary>
-    public int? Find(string name, Tokenizer tokenizer)
+    /// <param name="name">"bos", "eos", "pad" or "unk".</param>
+    /// <param name="tokenizer">Knows the tokens.</param>
+    /// <param name="required">Whether a name without a token is an error; padding and unknown tokens that no vocabulary holds are common, and harmless.</param>
+    public int? Find(string name, Tokenizer tokenizer, bool required)
     {
         foreach (JsonField? file in (JsonField?[])[_tokenizerConfig, _specialTokensMap])
         {
@@ -28,16 +31,34 @@ internal sealed class SpecialTokenNames
             }
 
             string text = field.Element.ValueKind == JsonValueKind.Object ? field.Get("content").String() : field.String();
-            return tokenizer.TokenId(text) ?? throw field.Wrong("a token that tokenizer.json holds");
+            if (text.Length > 0)
+            {
+                return tokenizer.TokenId(text) ?? (required ? throw field.Wrong("a token that tokenizer.json holds") : null);
+            }
         }
 
         foreach (JsonField? file in (JsonField?[])[_generationConfig, _modelConfig])
         {
             if (file?.Find($"{name}_token_id") is { } field)
             {
-                // Models that may end in several ways list the ids.
-                return field.Element.ValueKind == JsonValueKind.Array ? field.Items().FirstOrDefault() is { File: not null } first ? first.Int() : null : field.Int();
+                return FirstId(field);
             }
+        }
+
+        return null;
+    }
+
+    /// <summary>One id, or the first of several: models that may end in more than one way list them.</summary>
+    private static int? FirstId(JsonField field)
+    {
+        if (field.Element.ValueKind != JsonValueKind.Array)
+        {
+            return field.Int();
+        }
+
+        foreach (JsonField item in field.Items())
+        {
+            return item.Int();
         }
 
         return null;

@@ -61,10 +61,10 @@ public sealed class Tokenizer
             }
         }
 
-        BosId = names.Find("bos", this);
-        EosId = names.Find("eos", this);
-        PadId = names.Find("pad", this);
-        UnknownId = names.Find("unk", this) ?? _model.UnknownId;
+        BosId = names.Find("bos", this, required: true);
+        EosId = names.Find("eos", this, required: true);
+        PadId = names.Find("pad", this, required: false);
+        UnknownId = names.Find("unk", this, required: false) ?? _model.UnknownId;
     }
 
     /// <summary>One more than the highest id: every id is in [0, VocabularySize).</summary>

@@ -5,25 +5,18 @@ namespace PureSharpQLoRA.Text;
 /// <summary>A JSON record and its place, so that every complaint can name it.</summary>
 internal readonly record struct Record(JsonElement Element, RecordPlace Place)
 {
-    public bool Has(string field) => Element.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null;
+    public bool Has(string field) =>
+        Decoded(static (element, field) => element.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null, field, "a field's name");
 
-    /// <summary>The text of a field; JSON escapes of lone surrogates, which are no text, are a complaint.</summary>
+    /// <summary>The names of all fields.</summary>
+    public string[] Names() => Decoded(static (element, _) => element.EnumerateObject().Select(field => field.Name).ToArray(), "", "a field's name");
+
     public string Text(string field)
     {
         JsonElement value = Element.GetProperty(field);
-        if (value.ValueKind != JsonValueKind.String)
-        {
-            throw Place.Error($"\"{field}\" must be a string, and is {Kind(value)}");
-        }
-
-        try
-        {
-            return value.GetString()!;
-        }
-        catch (InvalidOperationException exception)
-        {
-            throw Place.Error($"\"{field}\" holds half of a surrogate pair, which is no text", exception);
-        }
+        return value.ValueKind == JsonValueKind.String
+            ? Decoded(static (element, field) => element.GetProperty(field).GetString()!, field, $"\"{field}\"")
+            : throw Place.Error($"\"{field}\" must be a string, and is {Kind(value)}");
     }
 
     /// <summary>The integers of a field.</summary>
@@ -59,4 +52,17 @@ internal readonly record struct Record(JsonElement Element, RecordPlace Place)
         JsonValueKind.True or JsonValueKind.False => value.GetRawText(),
         _ => "null",
     };
+
+    /// <summary>Reads what JSON escapes may make invalid.</summary>
+    private T Decoded<T>(Func<JsonElement, string, T> read, string field, string what)
+    {
+        try
+        {
+            return read(Element, field);
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw Place.Error($"{what} is no valid text: half of a surrogate pair, or not UTF-8", exception);
+        }
+    }
 }

@@ -27,7 +27,7 @@ internal abstract class RecordKind
             }
         }
 
-        string found = string.Join(", ", record.Element.EnumerateObject().Select(field => field.Name));
+        string found = string.Join(", ", record.Names());
         throw record.Place.Error($"no known kind of record has the fields found ({(found.Length == 0 ? "none" : found)}); known kinds: {string.Join(", ", Known.Select(kind => kind.Fields))}");
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using System.Text;
 using System.Text.Json;
 
@@ -130,7 +131,7 @@ internal sealed class BytePairModel
         {
             int first = to.Count;
             Merge(word, to);
-            if (Volatile.Read(ref _cached) < CacheEntries && _cacheBySpan.TryAdd(word, [.. to.Skip(first)]))
+            if (Volatile.Read(ref _cached) < CacheEntries && _cacheBySpan.TryAdd(word, CollectionsMarshal.AsSpan(to)[first..].ToArray()))
             {
                 Interlocked.Increment(ref _cached);
             }
@@ -291,12 +292,13 @@ internal sealed class BytePairModel
         int size = 0;
         foreach (JsonProperty entry in json.Element.EnumerateObject())
         {
+            string token = Name(entry, json);
             if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out int id) || id < 0 || id >= Tokenizer.LargestVocabulary)
             {
-                throw new TokenizerFormatException(json.File, $"{json.Path}: the id of \"{entry.Name}\" is {entry.Value.GetRawText()}, not an integer from 0 to {Tokenizer.LargestVocabulary - 1}");
+                throw new TokenizerFormatException(json.File, $"{json.Path}: the id of \"{token}\" is {entry.Value.GetRawText()}, not an integer from 0 to {Tokenizer.LargestVocabulary - 1}");
             }
 
-            vocabulary[entry.Name] = id;
+            vocabulary[token] = id;
             size = Math.Max(size, id + 1);
         }
 
@@ -307,6 +309,18 @@ internal sealed class BytePairModel
         }
 
         return vocabulary;
+    }
+
+    private static string Name(JsonProperty entry, JsonField json)
+    {
+        try
+        {
+            return entry.Name;
+        }
+        catch (InvalidOperationException exception)
+        {
+            throw new TokenizerFormatException(json.File, $"{json.Path}: a token holds half of a surrogate pair, which is no text", exception);
+        }
     }
 
     /// <summary>The rank of each pair of ids, and the id each rank makes.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 
 namespace PureSharpQLoRA.Text;
@@ -14,7 +15,7 @@ internal sealed class CodePointProjection
         for (int value = char.MaxValue; value >= 0; value--)
         {
             char candidate = (char)value;
-            int category = (int)OnigurumaCategories.Of(candidate);
+            int category = (int)char.GetUnicodeCategory(candidate);
             if (_standIns[category] == 0 && !literals.Any(range => candidate >= range.First && candidate <= range.Last))
             {
                 _standIns[category] = candidate;
@@ -22,8 +23,8 @@ internal sealed class CodePointProjection
         }
     }
 
-    /// <summary>Whether the text has characters on which .NET's engine would disagree.</summary>
-    public static bool IsNeeded(ReadOnlySpan<char> text) => text.ContainsAny(OnigurumaCategories.Differing);
+    /// <summary>Whether the text has astral characters: on all others, both engines agree about every category.</summary>
+    public static bool IsNeeded(ReadOnlySpan<char> text) => text.ContainsAnyInRange('\uD800', '\uDFFF');
 
     /// <returns>The projected text, and for each of its characters (and its end) where it starts in the original.</returns>
     public (char[] Projected, int[] Starts) Project(ReadOnlySpan<char> text)
@@ -34,8 +35,7 @@ internal sealed class CodePointProjection
         for (int at = 0; at < text.Length;)
         {
             Rune.DecodeFromUtf16(text[at..], out Rune rune, out int length);
-            bool keep = rune.IsBmp && !OnigurumaCategories.Differing.Contains((char)rune.Value);
-            projected[count] = keep ? (char)rune.Value : _standIns[(int)OnigurumaCategories.Of(rune.Value)];
+            projected[count] = rune.IsBmp ? (char)rune.Value : _standIns[(int)CharUnicodeInfo.GetUnicodeCategory(rune.Value)];
             starts[count++] = at;
             at += length;
         }
