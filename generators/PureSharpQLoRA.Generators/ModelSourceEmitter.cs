@@ -74,7 +74,8 @@ public static class ModelSourceEmitter
     {
         if (options.ClassName is { } className && !TypeNames.IsClassName(className))
         {
-            bag.Add(Descriptors.InvalidMetadata, default, nameof(options.ClassName), className, "write a C# class name that no type or member of the emitted code has");
+            const string Wanted = "write a C# class name that no type or member of the emitted code has";
+            bag.Add(Descriptors.InvalidMetadata, default, nameof(options.ClassName), className, Wanted);
         }
 
         if (!TypeNames.IsNamespace(options.Namespace))

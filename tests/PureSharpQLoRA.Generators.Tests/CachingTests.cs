@@ -29,7 +29,8 @@ public class CachingTests
     {
         GeneratorHost host = NewHost();
         host.Run();
-        host.Compilation = host.Compilation.AddSyntaxTrees(CSharpSyntaxTree.ParseText("class Other;", cancellationToken: TestContext.Current.CancellationToken));
+        SyntaxTree other = CSharpSyntaxTree.ParseText("class Other;", cancellationToken: TestContext.Current.CancellationToken);
+        host.Compilation = host.Compilation.AddSyntaxTrees(other);
 
         AssertNothingRan(host.Run());
     }
@@ -100,7 +101,9 @@ public class CachingTests
     {
         foreach (string step in Steps)
         {
-            Assert.All(Reasons(result, step), reason => Assert.True(reason is IncrementalStepRunReason.Cached or IncrementalStepRunReason.Unchanged, $"{step}: {reason}"));
+            Assert.All(
+                Reasons(result, step),
+                reason => Assert.True(reason is IncrementalStepRunReason.Cached or IncrementalStepRunReason.Unchanged, $"{step}: {reason}"));
         }
 
         Assert.Equal([IncrementalStepRunReason.Cached], Reasons(result, HuggingFaceModelGenerator.ParsedModelStep));

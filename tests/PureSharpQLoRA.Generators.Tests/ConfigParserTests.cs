@@ -44,7 +44,8 @@ public class ConfigParserTests
     public void Qwen_windows_start_at_max_window_layers_or_follow_layer_types()
     {
         ModelSpec tail = Parse("Qwen2.5-0.5B", ("use_sliding_window", "true"), ("max_window_layers", "20"));
-        string types = "[" + string.Join(", ", Enumerable.Range(0, 24).Select(layer => layer % 2 == 0 ? "\"sliding_attention\"" : "\"full_attention\"")) + "]";
+        IEnumerable<string> kinds = Enumerable.Range(0, 24).Select(layer => layer % 2 == 0 ? "\"sliding_attention\"" : "\"full_attention\"");
+        string types = "[" + string.Join(", ", kinds) + "]";
         ModelSpec alternating = Parse("Qwen2.5-0.5B", ("use_sliding_window", "true"), ("layer_types", types));
 
         Assert.Equal((32768, 4), (tail.SlidingWindow, tail.SlidingLayers.Count(slides => slides)));
@@ -55,7 +56,8 @@ public class ConfigParserTests
     [Fact]
     public void Absent_fields_mean_what_transformers_takes_them_for()
     {
-        ModelSpec llama = Parse("TinyLlama-1.1B", ("num_key_value_heads", null), ("rms_norm_eps", null), ("max_position_embeddings", null), ("rope_theta", null));
+        ModelSpec llama = Parse(
+            "TinyLlama-1.1B", ("num_key_value_heads", null), ("rms_norm_eps", null), ("max_position_embeddings", null), ("rope_theta", null));
         ModelSpec mistral = Parse("Mistral-7B-v0.1", ("sliding_window", null));
         ModelSpec qwen3 = Parse("Qwen3-0.6B", ("head_dim", null));
 
@@ -87,7 +89,8 @@ public class ConfigParserTests
         { "\"rope_parameters\": {\"rope_theta\": 10000.0, \"rope_type\": \"default\"}", new() { Theta = 10000 } },
         { "\"rope_parameters\": {\"rope_theta\": 10000}", new() { Theta = 10000 } },
         {
-            "\"rope_parameters\": {\"rope_type\": \"llama3\", \"factor\": 32, \"low_freq_factor\": 1, \"high_freq_factor\": 4, \"original_max_position_embeddings\": 8192}",
+            "\"rope_parameters\": {\"rope_type\": \"llama3\", \"factor\": 32, \"low_freq_factor\": 1, \"high_freq_factor\": 4, "
+                + "\"original_max_position_embeddings\": 8192}",
             new()
             {
                 Kind = RotaryKind.Llama3, Theta = 10000, Factor = 32, LowFrequencyFactor = 1, HighFrequencyFactor = 4, OriginalMaxPositions = 8192,
@@ -99,7 +102,8 @@ public class ConfigParserTests
     [MemberData(nameof(Scalings))]
     public void Rotary_scalings_are_read_from_both_generations_of_configs(string members, RotarySpec expected)
     {
-        string json = Configs.Change("TinyLlama-1.1B", "rope_scaling", null).Replace("\"architectures\"", members + ", \"architectures\"", StringComparison.Ordinal);
+        string json = Configs.Change("TinyLlama-1.1B", "rope_scaling", null)
+            .Replace("\"architectures\"", members + ", \"architectures\"", StringComparison.Ordinal);
 
         EmittedSources result = ModelSourceEmitter.Emit(json, "m/config.json", new ModelOptions());
 

@@ -100,7 +100,7 @@ public class DiagnosticTests
     [Fact]
     public void All_findings_are_reported_at_once()
     {
-        string json = Configs.Change("TinyLlama-1.1B", "hidden_act", "\"relu\"").Replace("\"hidden_size\": 2048", "\"hidden_size\": true", StringComparison.Ordinal);
+        string json = Configs.ChangeText(Configs.Change("TinyLlama-1.1B", "hidden_act", "\"relu\""), "hidden_size", "true");
 
         EmittedSources result = ModelSourceEmitter.Emit(json, "m/config.json", new ModelOptions());
 
@@ -115,6 +115,21 @@ public class DiagnosticTests
         Assert.Equal(
             "m/config.json(13,17): error PSQ110: model_type 'rwkv' is not supported; supported are llama, mistral, qwen2, qwen3",
             Assert.Single(result.Diagnostics).ToString());
+    }
+
+    [Fact]
+    public void Damaged_configs_are_findings_and_never_exceptions()
+    {
+        string json = Configs.Read("Llama-3.1-8B");
+        for (int at = 0; at < json.Length; at++)
+        {
+            foreach (string damaged in new[] { json[..at], json.Remove(at, 1), json.Insert(at, "9"), json.Insert(at, "\""), json.Insert(at, "{") })
+            {
+                EmittedSources result = ModelSourceEmitter.Emit(damaged, "m/config.json", new ModelOptions());
+
+                Assert.True(result.Succeeded || result.Diagnostics.Any(diagnostic => diagnostic.IsError && diagnostic.Message.Length > 0));
+            }
+        }
     }
 
     [Theory]
@@ -139,7 +154,9 @@ public class DiagnosticTests
     [InlineData("Good", "")]
     public void Bad_names_are_errors(string className, string ns)
     {
-        EmittedSources result = ModelSourceEmitter.Emit(Configs.Read("stories260K"), "m/config.json", new ModelOptions { ClassName = className, Namespace = ns });
+        var options = new ModelOptions { ClassName = className, Namespace = ns };
+
+        EmittedSources result = ModelSourceEmitter.Emit(Configs.Read("stories260K"), "m/config.json", options);
 
         Assert.Equal("PSQ120", Assert.Single(result.Diagnostics).Id);
         Assert.Empty(result.Files);

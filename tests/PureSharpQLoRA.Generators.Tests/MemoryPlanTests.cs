@@ -118,8 +118,8 @@ public class MemoryPlanTests
     {
         string warning = Check(new PlanOptions { Checkpointing = Checkpointing.None }, 8 * GB)!;
 
-        Assert.StartsWith("Llama8B needs 10.8 GiB for 1024 tokens at rank 16, but VramBudget is 7.5 GiB; largest are ", warning, StringComparison.Ordinal);
-        Assert.Contains("Activations 4.3 GiB, Linear layers 3.7 GiB, Embedding/head/norms 2.0 GiB", warning, StringComparison.Ordinal);
+        Assert.StartsWith("Llama8B needs 10.8 GiB for 1024 tokens at rank 16, but VramBudget is 7.5 GiB; ", warning, StringComparison.Ordinal);
+        Assert.Contains("largest are Activations 4.3 GiB, Linear layers 3.7 GiB, Embedding/head/norms 2.0 GiB", warning, StringComparison.Ordinal);
         Assert.EndsWith("it fits with GradientCheckpointing=\"true\" (6.9 GiB)", warning, StringComparison.Ordinal);
     }
 
@@ -128,7 +128,8 @@ public class MemoryPlanTests
     {
         string warning = Check(new PlanOptions { Checkpointing = Checkpointing.None, Rank = 64 }, 7 * GB)!;
 
-        Assert.EndsWith("it fits with GradientCheckpointing=\"true\" and DoubleQuantization=\"true\" and Rank=\"8\" (6.3 GiB)", warning, StringComparison.Ordinal);
+        Assert.EndsWith(
+            "it fits with GradientCheckpointing=\"true\" and DoubleQuantization=\"true\" and Rank=\"8\" (6.3 GiB)", warning, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -136,7 +137,9 @@ public class MemoryPlanTests
     {
         string warning = Check(new PlanOptions { Length = 4096 }, 8_700_000_000)!;
 
-        Assert.Matches("it fits with DoubleQuantization=\"true\" \\(.* GiB\\), or with Rank=\"8\" \\(.* GiB\\), or with TokensPerStep=\"[0-9]{4}\" \\(8.1 GiB\\)$", warning);
+        Assert.Matches(
+            "it fits with DoubleQuantization=\"true\" \\(8.. GiB\\), or with Rank=\"8\" \\(8.. GiB\\), or with TokensPerStep=\"[0-9]{4}\" \\(8.1 GiB\\)$",
+            warning);
     }
 
     [Fact]

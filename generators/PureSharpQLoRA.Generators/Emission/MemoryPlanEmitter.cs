@@ -32,18 +32,25 @@ internal static class MemoryPlanEmitter
         long PerToken(Checkpointing checkpointing) => ActivationBytes.PerToken(spec, options with { Checkpointing = checkpointing });
 
         MemoryPlan plan = MemoryPlanner.Plan(spec, options);
+        long adapterPerRank = WeightCounts.AdapterPerRank(spec, options.TargetModules);
         Constant(code, "Parameters", WeightCounts.Total(spec), "Weights of the model.");
         Constant(code, "LinearParameters", WeightCounts.Linear(spec), "Weights of the blocks' linear layers, which NF4 holds.");
         Constant(code, "Nf4BaseBytes", WeightCounts.Nf4Bytes(spec, doubleQuantization: false), "Bytes of the linear layers as NF4.");
         Constant(
-            code, "Nf4DoubleQuantizedBaseBytes", WeightCounts.Nf4Bytes(spec, doubleQuantization: true), "Bytes of the linear layers as NF4 with double quantisation.");
+            code,
+            "Nf4DoubleQuantizedBaseBytes",
+            WeightCounts.Nf4Bytes(spec, doubleQuantization: true),
+            "Bytes of the linear layers as NF4 with double quantisation.");
         Constant(code, "SixteenBitBaseBytes", 2 * WeightCounts.Linear(spec), "Bytes of the linear layers in 16 bits.");
         Constant(code, "OtherWeightBytes", 2 * WeightCounts.Other(spec), "Bytes of embedding, head, norms and biases, in 16 bits.");
+        Constant(code, "AdapterBytesPerRank", 4 * adapterPerRank, "Bytes of fp32 adapters on all linear layers, per unit of rank.");
+        Constant(code, "GradientBytesPerRank", 4 * adapterPerRank, "Bytes of the adapters' gradients, per unit of rank.");
+        Constant(code, "OptimizerBytesPerRank", 8 * adapterPerRank, "Bytes of AdamW's two fp32 moments, per unit of rank.");
         Constant(
-            code, "AdapterBytesPerRank", 4 * WeightCounts.AdapterPerRank(spec, options.TargetModules), "Bytes of fp32 adapters on all linear layers, per unit of rank.");
-        Constant(code, "GradientBytesPerRank", 4 * WeightCounts.AdapterPerRank(spec, options.TargetModules), "Bytes of the adapters' gradients, per unit of rank.");
-        Constant(code, "OptimizerBytesPerRank", 8 * WeightCounts.AdapterPerRank(spec, options.TargetModules), "Bytes of AdamW's two fp32 moments, per unit of rank.");
-        Constant(code, "ActivationBytesPerToken", PerToken(Checkpointing.None), $"Bytes kept per token for the backward pass, in 16 bits at rank {options.Rank}.");
+            code,
+            "ActivationBytesPerToken",
+            PerToken(Checkpointing.None),
+            $"16-bit values kept per token for the backward pass at rank {options.Rank}, in bytes.");
         Constant(code, "ActivationBytesPerTokenSelective", PerToken(Checkpointing.Selective), "The same where the outputs of norms and SwiGLU are recomputed.");
         Constant(code, "ActivationBytesPerTokenCheckpointed", PerToken(Checkpointing.Full), "The same where each block is recomputed from its input.");
         Constant(code, "PlannedBytes", plan.TotalBytes, $"Bytes of a QLoRA step as in the table: {Words(options)}.");

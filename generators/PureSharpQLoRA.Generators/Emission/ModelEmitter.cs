@@ -28,7 +28,10 @@ internal static class ModelEmitter
         code.Open("    : base(scope, Description)");
         code.Lines(
             $"Embedding = scope.Embedding(\"model.embed_tokens\", count: {spec.VocabularySize}, width: {spec.HiddenSize});",
-            $"Rotary = scope.Rotary(headSize: {spec.HeadSize}, maxPositions: {spec.MaxPositions}, {RotaryScaling(spec.Rotary)});",
+            "Rotary = scope.Rotary(",
+            $"    headSize: {spec.HeadSize},",
+            $"    maxPositions: {spec.MaxPositions},",
+            $"    {RotaryScaling(spec.Rotary)});",
             $"Blocks = new {names.Block}[{spec.Layers}];");
         code.Open("for (int layer = 0; layer < Blocks.Length; layer++)");
         code.Line($"Blocks[layer] = new {names.Block}(scope.Child($\"model.layers.{{layer}}\"), Rotary, layer);");

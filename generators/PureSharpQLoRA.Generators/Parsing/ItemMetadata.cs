@@ -8,7 +8,14 @@ namespace PureSharpQLoRA.Generators.Parsing;
 
 /// <summary>The metadata of a HuggingFaceModel item as MSBuild hands it over: strings, empty where not given.</summary>
 internal sealed record ItemMetadata(
-    string ClassName, string Namespace, string VramBudget, string TokensPerStep, string Rank, string GradientCheckpointing, string DoubleQuantization, string RootNamespace)
+    string ClassName,
+    string Namespace,
+    string VramBudget,
+    string TokensPerStep,
+    string Rank,
+    string GradientCheckpointing,
+    string DoubleQuantization,
+    string RootNamespace)
 {
     // MSBuild metadata that tells a model's config from any other additional file; set by the targets.
     private const string Marker = "build_metadata.AdditionalFiles.IsHuggingFaceModel";

@@ -250,7 +250,8 @@ internal sealed class JsonReader
                 _offset += 4;
                 return (char)unit;
             default:
-                throw new JsonSyntaxException("A '\\' in a string must be followed by one of \"\\/bfnrt or by u and four hexadecimal digits", SpanFrom(start, 1));
+                const string Message = "A '\\' in a string must be followed by one of \"\\/bfnrt or by u and four hexadecimal digits";
+                throw new JsonSyntaxException(Message, SpanFrom(start, 1));
         }
     }
 

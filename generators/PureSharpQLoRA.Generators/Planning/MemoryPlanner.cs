@@ -61,7 +61,8 @@ public static class MemoryPlanner
             ]);
     }
 
-    /// <summary>The longest sequence, in tokens and at most the model's positions, whose plan fits in <paramref name="budgetBytes"/>; 0 where none does.</summary>
+    /// <summary>The longest sequence whose plan fits in <paramref name="budgetBytes"/>.</summary>
+    /// <returns>Tokens, at most the model's positions; 0 where no length fits.</returns>
     public static int LongestContext(ModelSpec spec, PlanOptions options, long budgetBytes)
     {
         int fits = 0, tooLong = spec.MaxPositions + 1;

@@ -27,7 +27,12 @@ public static class MemoryTable
             _ => "no gradient checkpointing",
         };
         text.Append(string.Format(
-            CultureInfo.InvariantCulture, "{0:#,##0} weights; {1:#,##0} tokens per step, rank {2}, {3}", WeightCounts.Total(spec), options.Tokens, options.Rank, recomputed));
+            CultureInfo.InvariantCulture,
+            "{0:#,##0} weights; {1:#,##0} tokens per step, rank {2}, {3}",
+            WeightCounts.Total(spec),
+            options.Tokens,
+            options.Rank,
+            recomputed));
         text.Append(options.DoubleQuantization ? ", double quantisation\n\n" : "\n\n");
         text.Append("MiB".PadRight(NameWidth)).Append("QLoRA".PadLeft(Width)).Append("LoRA".PadLeft(Width)).Append("Full".PadLeft(Width)).Append('\n');
         for (int row = 0; row < plans[0].Rows.Count; row++)

@@ -5,7 +5,11 @@ namespace PureSharpQLoRA.Generators.Parsing.Families;
 /// <summary>The fields that all decoder-only families share, with the defaults of transformers where a family's config class has one.</summary>
 internal sealed class DecoderFields
 {
-    private const int Most = 1 << 24;
+    // No model comes near these; within them, the bytes of a memory plan cannot overflow.
+    private const int MostTokens = 1 << 24;
+    private const int MostWidth = 1 << 18;
+    private const int MostInner = 1 << 20;
+    private const int MostLayers = 1024;
 
     /// <summary>max_position_embeddings where the config has none.</summary>
     public int DefaultMaxPositions { get; init; }
@@ -19,15 +23,15 @@ internal sealed class DecoderFields
     public ModelSpec Read(ConfigReader config)
     {
         CheckActivation(config);
-        int hidden = config.RequiredInteger("hidden_size", 1, Most);
+        int hidden = config.RequiredInteger("hidden_size", 1, MostWidth);
         int heads = config.RequiredInteger("num_attention_heads", 1, 65536);
         int maxPositions = config.Integer("max_position_embeddings", 1, 1 << 28, DefaultMaxPositions);
         return new ModelSpec
         {
-            VocabularySize = config.RequiredInteger("vocab_size", 1, Most),
+            VocabularySize = config.RequiredInteger("vocab_size", 1, MostTokens),
             HiddenSize = hidden,
-            IntermediateSize = config.RequiredInteger("intermediate_size", 1, Most),
-            Layers = config.RequiredInteger("num_hidden_layers", 1, 65536),
+            IntermediateSize = config.RequiredInteger("intermediate_size", 1, MostInner),
+            Layers = config.RequiredInteger("num_hidden_layers", 1, MostLayers),
             Heads = heads,
             KeyValueHeads = ReadKeyValueHeads(config, heads),
             HeadSize = ReadHeadSize(config, hidden, heads),
@@ -87,11 +91,12 @@ internal sealed class DecoderFields
         if (headSize % 2 != 0)
         {
             config.Contradiction(
-                config.Has("head_dim") ? "head_dim" : "hidden_size", $"A head has {headSize} values, but rotary position embedding turns pairs and needs an even number");
+                config.Has("head_dim") ? "head_dim" : "hidden_size",
+                $"A head has {headSize} values, but rotary position embedding turns pairs and needs an even number");
         }
-        else if ((long)headSize * heads > Most)
+        else if ((long)headSize * heads > MostInner)
         {
-            config.Contradiction("num_attention_heads", $"{heads} heads of {headSize} values are more than {Most} together");
+            config.Contradiction("num_attention_heads", $"{heads} heads of {headSize} values are more than {MostInner} together");
         }
 
         return headSize;

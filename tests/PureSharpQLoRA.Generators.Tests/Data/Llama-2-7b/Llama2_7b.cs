@@ -18,7 +18,10 @@ public sealed partial class Llama2_7b : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 32000, width: 4096);
-        Rotary = scope.Rotary(headSize: 128, maxPositions: 4096, RotaryScaling.Default(theta: 10000f));
+        Rotary = scope.Rotary(
+            headSize: 128,
+            maxPositions: 4096,
+            RotaryScaling.Default(theta: 10000f));
         Blocks = new Llama2_7bBlock[32];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

@@ -18,7 +18,10 @@ public sealed partial class Llama3_1_8B : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 128256, width: 4096);
-        Rotary = scope.Rotary(headSize: 128, maxPositions: 131072, RotaryScaling.Llama3(theta: 500000f, factor: 8f, lowFrequencyFactor: 1f, highFrequencyFactor: 4f, originalMaxPositions: 8192));
+        Rotary = scope.Rotary(
+            headSize: 128,
+            maxPositions: 131072,
+            RotaryScaling.Llama3(theta: 500000f, factor: 8f, lowFrequencyFactor: 1f, highFrequencyFactor: 4f, originalMaxPositions: 8192));
         Blocks = new Llama3_1_8BBlock[32];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

@@ -18,7 +18,10 @@ public sealed partial class Mistral7BV0_1 : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 32000, width: 4096);
-        Rotary = scope.Rotary(headSize: 128, maxPositions: 32768, RotaryScaling.Default(theta: 10000f));
+        Rotary = scope.Rotary(
+            headSize: 128,
+            maxPositions: 32768,
+            RotaryScaling.Default(theta: 10000f));
         Blocks = new Mistral7BV0_1Block[32];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

@@ -18,7 +18,10 @@ public sealed partial class Qwen2_5_0_5B : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 151936, width: 896);
-        Rotary = scope.Rotary(headSize: 64, maxPositions: 32768, RotaryScaling.Default(theta: 1000000f));
+        Rotary = scope.Rotary(
+            headSize: 64,
+            maxPositions: 32768,
+            RotaryScaling.Default(theta: 1000000f));
         Blocks = new Qwen2_5_0_5BBlock[24];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

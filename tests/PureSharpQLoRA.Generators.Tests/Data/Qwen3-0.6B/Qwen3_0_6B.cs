@@ -18,7 +18,10 @@ public sealed partial class Qwen3_0_6B : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 151936, width: 1024);
-        Rotary = scope.Rotary(headSize: 128, maxPositions: 40960, RotaryScaling.Default(theta: 1000000f));
+        Rotary = scope.Rotary(
+            headSize: 128,
+            maxPositions: 40960,
+            RotaryScaling.Default(theta: 1000000f));
         Blocks = new Qwen3_0_6BBlock[28];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

@@ -18,7 +18,10 @@ public sealed partial class SmolLM135M : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 49152, width: 576);
-        Rotary = scope.Rotary(headSize: 64, maxPositions: 2048, RotaryScaling.Default(theta: 10000f));
+        Rotary = scope.Rotary(
+            headSize: 64,
+            maxPositions: 2048,
+            RotaryScaling.Default(theta: 10000f));
         Blocks = new SmolLM135MBlock[30];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

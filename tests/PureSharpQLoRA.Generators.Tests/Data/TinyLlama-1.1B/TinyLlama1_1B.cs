@@ -18,7 +18,10 @@ public sealed partial class TinyLlama1_1B : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 32000, width: 2048);
-        Rotary = scope.Rotary(headSize: 64, maxPositions: 2048, RotaryScaling.Default(theta: 10000f));
+        Rotary = scope.Rotary(
+            headSize: 64,
+            maxPositions: 2048,
+            RotaryScaling.Default(theta: 10000f));
         Blocks = new TinyLlama1_1BBlock[22];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

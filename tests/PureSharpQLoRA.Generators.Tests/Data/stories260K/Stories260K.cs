@@ -18,7 +18,10 @@ public sealed partial class Stories260K : CausalLanguageModel
         : base(scope, Description)
     {
         Embedding = scope.Embedding("model.embed_tokens", count: 512, width: 64);
-        Rotary = scope.Rotary(headSize: 8, maxPositions: 512, RotaryScaling.Default(theta: 10000f));
+        Rotary = scope.Rotary(
+            headSize: 8,
+            maxPositions: 512,
+            RotaryScaling.Default(theta: 10000f));
         Blocks = new Stories260KBlock[5];
         for (int layer = 0; layer < Blocks.Length; layer++)
         {

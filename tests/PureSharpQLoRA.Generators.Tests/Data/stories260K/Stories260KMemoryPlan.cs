@@ -52,7 +52,7 @@ public static class Stories260KMemoryPlan
     /// <summary>Bytes of AdamW's two fp32 moments, per unit of rank.</summary>
     public const long OptimizerBytesPerRank = 46_240;
 
-    /// <summary>Bytes kept per token for the backward pass, in 16 bits at rank 16.</summary>
+    /// <summary>16-bit values kept per token for the backward pass at rank 16, in bytes.</summary>
     public const long ActivationBytesPerToken = 10_960;
 
     /// <summary>The same where the outputs of norms and SwiGLU are recomputed.</summary>
