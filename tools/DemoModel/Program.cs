@@ -1,7 +1,7 @@
 using System.CommandLine;
 using PureSharpQLoRA.DemoModel;
 
-Option<DirectoryInfo> output = new("--output") { Description = "The folder to write the data files to", Required = true };
+Option<DirectoryInfo> output = new("--output") { Description = "The folder to write to", Required = true };
 Option<int> stories = new("--stories")
 {
     Description = "Plain stories in base.jsonl, about 350 bytes each",
@@ -21,23 +21,31 @@ Option<ulong> seed = new("--seed")
 };
 
 Command data = new("data", "Writes base.jsonl, base-heldout.jsonl, style-train.jsonl and style-heldout.jsonl") { output, stories, seed };
-data.SetAction(arguments =>
-{
-    try
-    {
-        DemoData.Write(arguments.GetRequiredValue(output).FullName, arguments.GetValue(stories), arguments.GetValue(seed));
-        return 0;
-    }
-    catch (Exception error) when (error is IOException or UnauthorizedAccessException or InvalidOperationException)
-    {
-        Console.Error.WriteLine(error.Message);
-        return 1;
-    }
-});
+data.SetAction(arguments => Report(() =>
+    DemoData.Write(arguments.GetRequiredValue(output).FullName, arguments.GetValue(stories), arguments.GetValue(seed))));
 
-RootCommand root = new("Makes the tiny model and the data sets of the demo, from nothing but this project.") { data };
+Option<DirectoryInfo> input = new("--data") { Description = "The folder that the data command wrote", Required = true };
+Command tokenizer = new("tokenizer", "Trains the byte-level tokenizer of 1,024 tokens and writes tokenizer.json and its companions") { input, output };
+tokenizer.SetAction(arguments => Report(() =>
+    DemoTokenizer.Write(arguments.GetRequiredValue(input).FullName, arguments.GetRequiredValue(output).FullName)));
+
+RootCommand root = new("Makes the tiny model and the data sets of the demo, from nothing but this project.") { data, tokenizer };
 ParseResult parsed = root.Parse(args);
 int code = parsed.Invoke();
 
 // As in `puresharp`: 1 is a failure, 2 is wrong usage.
 return parsed.Errors.Count > 0 ? 2 : code;
+
+static int Report(Action work)
+{
+    try
+    {
+        work();
+        return 0;
+    }
+    catch (Exception error) when (error is IOException or UnauthorizedAccessException or InvalidOperationException or InvalidDataException)
+    {
+        Console.Error.WriteLine(error.Message);
+        return 1;
+    }
+}
