@@ -1,0 +1,23 @@
+namespace PureSharpQLoRA.Cli.Tests;
+
+/// <summary>What a command line gave, run in this process.</summary>
+internal sealed record CliRun(int ExitCode, string Output, string Error)
+{
+    public static CliRun Of(params string[] args) => With(new CliHost { Output = new StringWriter(), Error = new StringWriter(), Input = new StringReader("") }, args);
+
+    /// <summary>Runs with a host of one's own; its writers are replaced.</summary>
+    public static CliRun With(CliHost host, params string[] args)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        int exitCode = CommandLineApp.Run(args, host with { Output = output, Error = error });
+        return new CliRun(exitCode, output.ToString(), error.ToString());
+    }
+
+    /// <summary>Throws, with what was printed, unless the run ended with the given code.</summary>
+    public CliRun MustExitWith(int code)
+    {
+        Assert.True(ExitCode == code, $"The exit code is {ExitCode}, not {code}.\n{Error}\n{Output}");
+        return this;
+    }
+}

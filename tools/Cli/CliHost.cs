@@ -1,0 +1,47 @@
+using System.Text;
+
+namespace PureSharpQLoRA.Cli;
+
+/// <summary>What a command reads from and writes to; tests give their own.</summary>
+internal sealed record CliHost
+{
+    /// <summary>Results.</summary>
+    public required TextWriter Output { get; init; }
+
+    /// <summary>Errors, and progress where results are meant for a program.</summary>
+    public required TextWriter Error { get; init; }
+
+    /// <summary>Prompts and texts.</summary>
+    public required TextReader Input { get; init; }
+
+    /// <summary>Whether a line can be drawn over.</summary>
+    public bool IsTerminal { get; init; }
+
+    /// <summary>Columns of the terminal.</summary>
+    public int Width { get; init; } = 100;
+
+    /// <summary>Asks to finish the step and save.</summary>
+    public CancellationToken Interrupt { get; init; }
+
+    /// <summary>Where compiled models are kept; null for the user's cache folder.</summary>
+    public string? CacheFolder { get; init; }
+
+    public static CliHost ForConsole(CancellationToken interrupt)
+    {
+        if (Console.IsOutputRedirected || OperatingSystem.IsWindows())
+        {
+            Console.OutputEncoding = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        }
+
+        bool terminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+        return new CliHost
+        {
+            Output = Console.Out,
+            Error = Console.Error,
+            Input = Console.In,
+            IsTerminal = terminal,
+            Width = terminal && Console.WindowWidth > 20 ? Console.WindowWidth : 100,
+            Interrupt = interrupt,
+        };
+    }
+}
