@@ -44,9 +44,9 @@ public class GrammarTests
     }
 
     [Fact]
-    public void Every_plain_sentence_that_a_plot_offers_is_told()
+    public void A_plot_is_told_in_every_length_that_it_offers()
     {
-        // A row that can be left out must also be kept sometimes: the limits of length may not rule it out.
+        // The limits of length may not rule out all tellings that keep, or leave out, a row.
         foreach (Plot plot in AllPlots.List)
         {
             int[] lengths = [.. Plain.Where(story => story.Plot == plot.Name).Select(story => story.Sentences.Count).Distinct().Order()];
