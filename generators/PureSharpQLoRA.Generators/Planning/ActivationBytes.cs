@@ -5,19 +5,23 @@ namespace PureSharpQLoRA.Generators.Planning;
 /// <summary>Bytes per token that the backward pass needs kept.</summary>
 public static class ActivationBytes
 {
-    /// <summary>Of all blocks together, without what one block's recomputation takes.</summary>
-    public static long PerToken(ModelSpec spec, PlanOptions options) => spec.Layers * (options.Checkpointing == Checkpointing.Full
-        ? spec.HiddenSize * BytesPerValue(options)
-        : BlockPerToken(spec, options));
+    /// <summary>Of the whole model, without what the block under way takes: the blocks', and the final norm's input and result.</summary>
+    public static long PerToken(ModelSpec spec, PlanOptions options)
+    {
+        long hidden = spec.HiddenSize * BytesPerValue(options);
+        return (2 * hidden) + (spec.Layers * (options.Checkpointing == Checkpointing.Full ? hidden : BlockPerToken(spec, options)));
+    }
 
     /// <summary>Of the block whose gradient is being computed: what is recomputed for it, and the gradients that pass through it.</summary>
     public static long InFlightPerToken(ModelSpec spec, PlanOptions options)
     {
-        long gradients = ((2L * spec.HiddenSize) + (3L * spec.IntermediateSize)) * BytesPerValue(options);
+        // At SwiGLU: the residual stream's gradient and the branch's, gate's and up's, and SwiGLU's result computed again.
+        long gradients = ((2L * spec.HiddenSize) + (2L * spec.IntermediateSize)) * BytesPerValue(options);
+        long recomputed = Trains(spec, options, "Down") ? spec.IntermediateSize * BytesPerValue(options) : 0;
         return options.Checkpointing switch
         {
-            Checkpointing.Full => gradients + BlockPerToken(spec, options with { Checkpointing = Checkpointing.None }),
-            Checkpointing.Selective => gradients + (Recomputable(spec, options) * BytesPerValue(options)),
+            Checkpointing.Full => gradients + recomputed + BlockPerToken(spec, options with { Checkpointing = Checkpointing.Selective }),
+            Checkpointing.Selective => gradients + recomputed,
             _ => gradients,
         };
     }
@@ -41,21 +45,18 @@ public static class ActivationBytes
             ? 0
             : spec.BlockLinears.Count(linear => WeightCounts.IsTarget(linear, options.TargetModules)) * (long)options.Rank;
 
-        // In fp32: the reciprocal root mean squares of the norms and the log-sum-exps of the heads.
-        long statistics = 4L * (2 + spec.Heads + (spec.QueryKeyNorm ? spec.Heads + spec.KeyValueHeads : 0));
-        return ((values + adapters) * BytesPerValue(options)) + statistics;
+        // The attention's log-sum-exps, in fp32.
+        return ((values + adapters) * BytesPerValue(options)) + (4L * spec.Heads);
     }
 
     /// <summary>Inputs of linear layers, kept for the gradient of these layers' weights or adapters only: the norms' and SwiGLU's results.</summary>
-    private static long Recomputable(ModelSpec spec, PlanOptions options)
-    {
-        bool Trains(params string[] properties) => options.Method == TrainingMethod.Full
-            || spec.BlockLinears.Any(linear => properties.Contains(linear.Property) && WeightCounts.IsTarget(linear, options.TargetModules));
+    private static long Recomputable(ModelSpec spec, PlanOptions options) =>
+        (Trains(spec, options, "Query", "Key", "Value") ? spec.HiddenSize : 0L)
+        + (Trains(spec, options, "Gate", "Up") ? spec.HiddenSize : 0L)
+        + (Trains(spec, options, "Down") ? spec.IntermediateSize : 0L);
 
-        return (Trains("Query", "Key", "Value") ? spec.HiddenSize : 0L)
-            + (Trains("Gate", "Up") ? spec.HiddenSize : 0L)
-            + (Trains("Down") ? spec.IntermediateSize : 0L);
-    }
+    private static bool Trains(ModelSpec spec, PlanOptions options, params string[] properties) => options.Method == TrainingMethod.Full
+        || spec.BlockLinears.Any(linear => properties.Contains(linear.Property) && WeightCounts.IsTarget(linear, options.TargetModules));
 
     private static long BytesPerValue(PlanOptions options) => options.ActivationBits / 8;
 }

@@ -37,13 +37,17 @@ public static class MemoryPlanner
 
     private const int OptimizerBlockSize = 256;
 
+    // As the engine's loss cuts its tokens: chunks whose fp32 logits take about 16 MiB.
+    private const long LogitChunkBytes = 16L << 20;
+    private const long SmallestLogitChunk = 16;
+    private const long LargestLogitChunk = 512;
+
     /// <summary>The memory of a step of <paramref name="spec"/> under <paramref name="options"/>.</summary>
     public static MemoryPlan Plan(ModelSpec spec, PlanOptions options)
     {
         bool isFull = options.Method == TrainingMethod.Full;
         long adapters = isFull ? 0 : options.Rank * WeightCounts.AdapterPerRank(spec, options.TargetModules);
         long trained = isFull ? WeightCounts.Total(spec) : adapters;
-        long logitTokens = Math.Min(options.LogitChunk, options.Tokens);
         return new MemoryPlan(
             options,
             [
@@ -56,7 +60,7 @@ public static class MemoryPlanner
                 new(Optimizer, OptimizerBytes(trained, options.OptimizerBits)),
                 new(Activations, options.Tokens * ActivationBytes.PerToken(spec, options)),
                 new(BlockInFlight, options.Tokens * ActivationBytes.InFlightPerToken(spec, options)),
-                new(Logits, 4 * logitTokens * spec.VocabularySize),
+                new(Logits, LogitBytes(spec, options.Tokens)),
                 new(Scratch, ScratchBytes),
             ]);
     }
@@ -80,6 +84,13 @@ public static class MemoryPlanner
         }
 
         return fits;
+    }
+
+    private static long LogitBytes(ModelSpec spec, long tokens)
+    {
+        long tokenBytes = 4L * spec.VocabularySize;
+        long chunk = Math.Max(SmallestLogitChunk, Math.Min(LargestLogitChunk, LogitChunkBytes / tokenBytes));
+        return Math.Min(tokens, chunk) * tokenBytes;
     }
 
     private static long OptimizerBytes(long trained, int bits) => bits == 8

@@ -61,9 +61,6 @@ public sealed record PlanOptions
     /// <summary>Bits of an activation: 16 on a GPU, 32 on the CPU.</summary>
     public int ActivationBits { get; init; } = 16;
 
-    /// <summary>Tokens whose logits exist at a time.</summary>
-    public int LogitChunk { get; init; } = 256;
-
     /// <summary>Tokens of one pass.</summary>
     public long Tokens => (long)Batch * Length;
 }

@@ -16,11 +16,11 @@ namespace My.Models;
 /// Adapters                         152.5         152.5           0.0
 /// Gradients                        152.5         152.5      12,852.5
 /// Optimizer states                 305.0         305.0      51,410.0
-/// Activations                      512.0         512.0         512.0
-/// Block in flight                  418.7         418.7         418.3
-/// Logit chunk                       31.3          31.3          31.3
+/// Activations                      544.0         544.0         544.0
+/// Block in flight                  343.7         343.7         343.3
+/// Logit chunk                       16.0          16.0          16.0
 /// Scratch                           64.0          64.0          64.0
-/// Total                          5,610.5      14,488.5      78,140.6
+/// Total                          5,552.2      14,430.2      78,082.3
 /// </code>
 /// </remarks>
 public static class Llama2_7bMemoryPlan
@@ -53,16 +53,16 @@ public static class Llama2_7bMemoryPlan
     public const long OptimizerBytesPerRank = 19_988_480;
 
     /// <summary>16-bit values kept per token for the backward pass at rank 16, in bytes.</summary>
-    public const long ActivationBytesPerToken = 4_222_208;
+    public const long ActivationBytesPerToken = 4_238_336;
 
     /// <summary>The same where the outputs of norms and SwiGLU are recomputed.</summary>
-    public const long ActivationBytesPerTokenSelective = 2_993_408;
+    public const long ActivationBytesPerTokenSelective = 3_009_536;
 
     /// <summary>The same where each block is recomputed from its input.</summary>
-    public const long ActivationBytesPerTokenCheckpointed = 262_144;
+    public const long ActivationBytesPerTokenCheckpointed = 278_528;
 
     /// <summary>Bytes of a QLoRA step as in the table: 2,048 tokens, rank 16, with gradient checkpointing.</summary>
-    public const long PlannedBytes = 5_882_994_688;
+    public const long PlannedBytes = 5_821_889_536;
 
     /// <summary>The plan as text, for people.</summary>
     public const string Table = """
@@ -74,10 +74,10 @@ public static class Llama2_7bMemoryPlan
         Adapters                         152.5         152.5           0.0
         Gradients                        152.5         152.5      12,852.5
         Optimizer states                 305.0         305.0      51,410.0
-        Activations                      512.0         512.0         512.0
-        Block in flight                  418.7         418.7         418.3
-        Logit chunk                       31.3          31.3          31.3
+        Activations                      544.0         544.0         544.0
+        Block in flight                  343.7         343.7         343.3
+        Logit chunk                       16.0          16.0          16.0
         Scratch                           64.0          64.0          64.0
-        Total                          5,610.5      14,488.5      78,140.6
+        Total                          5,552.2      14,430.2      78,082.3
         """;
 }

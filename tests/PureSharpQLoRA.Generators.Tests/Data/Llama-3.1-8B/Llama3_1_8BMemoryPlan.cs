@@ -16,11 +16,11 @@ namespace My.Models;
 /// Adapters                         160.0         160.0           0.0
 /// Gradients                        160.0         160.0      15,316.5
 /// Optimizer states                 320.0         320.0      61,266.0
-/// Activations                      512.0         512.0         512.0
-/// Block in flight                  472.7         472.7         472.3
-/// Logit chunk                      125.3         125.3         125.3
+/// Activations                      544.0         544.0         544.0
+/// Block in flight                  384.7         384.7         384.3
+/// Logit chunk                       15.7          15.7          15.7
 /// Scratch                           64.0          64.0          64.0
-/// Total                          7,562.5      17,130.5      93,072.6
+/// Total                          7,396.9      16,964.9      92,907.0
 /// </code>
 /// </remarks>
 public static class Llama3_1_8BMemoryPlan
@@ -53,16 +53,16 @@ public static class Llama3_1_8BMemoryPlan
     public const long OptimizerBytesPerRank = 20_971_520;
 
     /// <summary>16-bit values kept per token for the backward pass at rank 16, in bytes.</summary>
-    public const long ActivationBytesPerToken = 4_467_968;
+    public const long ActivationBytesPerToken = 4_484_096;
 
     /// <summary>The same where the outputs of norms and SwiGLU are recomputed.</summary>
-    public const long ActivationBytesPerTokenSelective = 3_026_176;
+    public const long ActivationBytesPerTokenSelective = 3_042_304;
 
     /// <summary>The same where each block is recomputed from its input.</summary>
-    public const long ActivationBytesPerTokenCheckpointed = 262_144;
+    public const long ActivationBytesPerTokenCheckpointed = 278_528;
 
     /// <summary>Bytes of a QLoRA step as in the table: 2,048 tokens, rank 16, with gradient checkpointing.</summary>
-    public const long PlannedBytes = 7_929_815_040;
+    public const long PlannedBytes = 7_756_161_024;
 
     /// <summary>The plan as text, for people.</summary>
     public const string Table = """
@@ -74,10 +74,10 @@ public static class Llama3_1_8BMemoryPlan
         Adapters                         160.0         160.0           0.0
         Gradients                        160.0         160.0      15,316.5
         Optimizer states                 320.0         320.0      61,266.0
-        Activations                      512.0         512.0         512.0
-        Block in flight                  472.7         472.7         472.3
-        Logit chunk                      125.3         125.3         125.3
+        Activations                      544.0         544.0         544.0
+        Block in flight                  384.7         384.7         384.3
+        Logit chunk                       15.7          15.7          15.7
         Scratch                           64.0          64.0          64.0
-        Total                          7,562.5      17,130.5      93,072.6
+        Total                          7,396.9      16,964.9      92,907.0
         """;
 }

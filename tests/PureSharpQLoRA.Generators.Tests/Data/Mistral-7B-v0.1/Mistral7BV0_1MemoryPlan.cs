@@ -16,11 +16,11 @@ namespace My.Models;
 /// Adapters                         160.0         160.0           0.0
 /// Gradients                        160.0         160.0      13,812.5
 /// Optimizer states                 320.0         320.0      55,250.0
-/// Activations                      512.0         512.0         512.0
-/// Block in flight                  472.7         472.7         472.3
-/// Logit chunk                       31.3          31.3          31.3
+/// Activations                      544.0         544.0         544.0
+/// Block in flight                  384.7         384.7         384.3
+/// Logit chunk                       16.0          16.0          16.0
 /// Scratch                           64.0          64.0          64.0
-/// Total                          5,964.5      15,532.5      83,954.6
+/// Total                          5,893.2      15,461.2      83,883.3
 /// </code>
 /// </remarks>
 public static class Mistral7BV0_1MemoryPlan
@@ -53,16 +53,16 @@ public static class Mistral7BV0_1MemoryPlan
     public const long OptimizerBytesPerRank = 20_971_520;
 
     /// <summary>16-bit values kept per token for the backward pass at rank 16, in bytes.</summary>
-    public const long ActivationBytesPerToken = 4_467_968;
+    public const long ActivationBytesPerToken = 4_484_096;
 
     /// <summary>The same where the outputs of norms and SwiGLU are recomputed.</summary>
-    public const long ActivationBytesPerTokenSelective = 3_026_176;
+    public const long ActivationBytesPerTokenSelective = 3_042_304;
 
     /// <summary>The same where each block is recomputed from its input.</summary>
-    public const long ActivationBytesPerTokenCheckpointed = 262_144;
+    public const long ActivationBytesPerTokenCheckpointed = 278_528;
 
     /// <summary>Bytes of a QLoRA step as in the table: 2,048 tokens, rank 16, with gradient checkpointing.</summary>
-    public const long PlannedBytes = 6_254_190_592;
+    public const long PlannedBytes = 6_179_453_952;
 
     /// <summary>The plan as text, for people.</summary>
     public const string Table = """
@@ -74,10 +74,10 @@ public static class Mistral7BV0_1MemoryPlan
         Adapters                         160.0         160.0           0.0
         Gradients                        160.0         160.0      13,812.5
         Optimizer states                 320.0         320.0      55,250.0
-        Activations                      512.0         512.0         512.0
-        Block in flight                  472.7         472.7         472.3
-        Logit chunk                       31.3          31.3          31.3
+        Activations                      544.0         544.0         544.0
+        Block in flight                  384.7         384.7         384.3
+        Logit chunk                       16.0          16.0          16.0
         Scratch                           64.0          64.0          64.0
-        Total                          5,964.5      15,532.5      83,954.6
+        Total                          5,893.2      15,461.2      83,883.3
         """;
 }

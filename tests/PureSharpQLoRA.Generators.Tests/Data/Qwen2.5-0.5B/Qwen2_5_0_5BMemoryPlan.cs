@@ -16,11 +16,11 @@ namespace My.Models;
 /// Adapters                          33.6          33.6           0.0
 /// Gradients                         33.6          33.6         942.3
 /// Optimizer states                  67.1          67.1       3,769.2
-/// Activations                       84.0          84.0          84.0
-/// Block in flight                  143.6         143.6         143.1
-/// Logit chunk                      148.4         148.4         148.4
+/// Activations                       91.0          91.0          91.0
+/// Block in flight                  117.5         117.5         117.1
+/// Logit chunk                       15.6          15.6          15.6
 /// Scratch                           64.0          64.0          64.0
-/// Total                          1,025.9       1,516.5       6,093.3
+/// Total                            874.2       1,364.7       5,941.5
 /// </code>
 /// </remarks>
 public static class Qwen2_5_0_5BMemoryPlan
@@ -53,16 +53,16 @@ public static class Qwen2_5_0_5BMemoryPlan
     public const long OptimizerBytesPerRank = 4_399_104;
 
     /// <summary>16-bit values kept per token for the backward pass at rank 16, in bytes.</summary>
-    public const long ActivationBytesPerToken = 977_664;
+    public const long ActivationBytesPerToken = 981_056;
 
     /// <summary>The same where the outputs of norms and SwiGLU are recomputed.</summary>
-    public const long ActivationBytesPerTokenSelective = 658_176;
+    public const long ActivationBytesPerTokenSelective = 661_568;
 
     /// <summary>The same where each block is recomputed from its input.</summary>
-    public const long ActivationBytesPerTokenCheckpointed = 43_008;
+    public const long ActivationBytesPerTokenCheckpointed = 46_592;
 
     /// <summary>Bytes of a QLoRA step as in the table: 2,048 tokens, rank 16, with gradient checkpointing.</summary>
-    public const long PlannedBytes = 1_075_769_088;
+    public const long PlannedBytes = 916_656_384;
 
     /// <summary>The plan as text, for people.</summary>
     public const string Table = """
@@ -74,10 +74,10 @@ public static class Qwen2_5_0_5BMemoryPlan
         Adapters                          33.6          33.6           0.0
         Gradients                         33.6          33.6         942.3
         Optimizer states                  67.1          67.1       3,769.2
-        Activations                       84.0          84.0          84.0
-        Block in flight                  143.6         143.6         143.1
-        Logit chunk                      148.4         148.4         148.4
+        Activations                       91.0          91.0          91.0
+        Block in flight                  117.5         117.5         117.1
+        Logit chunk                       15.6          15.6          15.6
         Scratch                           64.0          64.0          64.0
-        Total                          1,025.9       1,516.5       6,093.3
+        Total                            874.2       1,364.7       5,941.5
         """;
 }

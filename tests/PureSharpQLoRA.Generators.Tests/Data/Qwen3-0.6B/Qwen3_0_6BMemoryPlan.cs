@@ -16,11 +16,11 @@ namespace My.Models;
 /// Adapters                          38.5          38.5           0.0
 /// Gradients                         38.5          38.5       1,136.9
 /// Optimizer states                  77.0          77.0       4,547.5
-/// Activations                      112.0         112.0         112.0
-/// Block in flight                  132.8         132.8         132.3
-/// Logit chunk                      148.4         148.4         148.4
+/// Activations                      120.0         120.0         120.0
+/// Block in flight                  112.6         112.6         112.1
+/// Logit chunk                       15.6          15.6          15.6
 /// Scratch                           64.0          64.0          64.0
-/// Total                          1,144.3       1,748.0       7,278.0
+/// Total                            999.3       1,603.1       7,133.0
 /// </code>
 /// </remarks>
 public static class Qwen3_0_6BMemoryPlan
@@ -53,16 +53,16 @@ public static class Qwen3_0_6BMemoryPlan
     public const long OptimizerBytesPerRank = 5_046_272;
 
     /// <summary>16-bit values kept per token for the backward pass at rank 16, in bytes.</summary>
-    public const long ActivationBytesPerToken = 1_272_544;
+    public const long ActivationBytesPerToken = 1_273_728;
 
     /// <summary>The same where the outputs of norms and SwiGLU are recomputed.</summary>
-    public const long ActivationBytesPerTokenSelective = 985_824;
+    public const long ActivationBytesPerTokenSelective = 987_008;
 
     /// <summary>The same where each block is recomputed from its input.</summary>
-    public const long ActivationBytesPerTokenCheckpointed = 57_344;
+    public const long ActivationBytesPerTokenCheckpointed = 61_440;
 
     /// <summary>Bytes of a QLoRA step as in the table: 2,048 tokens, rank 16, with gradient checkpointing.</summary>
-    public const long PlannedBytes = 1_199_849_472;
+    public const long PlannedBytes = 1_047_880_192;
 
     /// <summary>The plan as text, for people.</summary>
     public const string Table = """
@@ -74,10 +74,10 @@ public static class Qwen3_0_6BMemoryPlan
         Adapters                          38.5          38.5           0.0
         Gradients                         38.5          38.5       1,136.9
         Optimizer states                  77.0          77.0       4,547.5
-        Activations                      112.0         112.0         112.0
-        Block in flight                  132.8         132.8         132.3
-        Logit chunk                      148.4         148.4         148.4
+        Activations                      120.0         120.0         120.0
+        Block in flight                  112.6         112.6         112.1
+        Logit chunk                       15.6          15.6          15.6
         Scratch                           64.0          64.0          64.0
-        Total                          1,144.3       1,748.0       7,278.0
+        Total                            999.3       1,603.1       7,133.0
         """;
 }
