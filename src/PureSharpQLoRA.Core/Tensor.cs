@@ -45,8 +45,11 @@ public sealed class Tensor
     /// <summary>The bytes of the elements.</summary>
     public long Bytes => DataType.BytesFor(Shape.Count);
 
-    /// <summary>A number that no other content has: it changes with every write, so that backends can keep prepared forms.</summary>
-    internal long ContentId { get; private set; }
+    /// <summary>
+    /// A number that no other content has: it changes with every write through any tensor over the same memory, so that backends can keep
+    /// prepared forms. 0 where the memory is gone.
+    /// </summary>
+    internal long ContentId => _buffer?.ContentId ?? 0;
 
     /// <summary>Weights, and gradients of weights, that the tape must not release.</summary>
     internal bool IsPersistent { get; set; }
@@ -86,7 +89,13 @@ public sealed class Tensor
     public override string ToString() => $"{DataType} {Shape}";
 
     /// <summary>Marks the content as changed.</summary>
-    internal void MarkWritten() => ContentId = Interlocked.Increment(ref _lastContentId);
+    internal void MarkWritten()
+    {
+        if (_buffer is not null)
+        {
+            _buffer.ContentId = Interlocked.Increment(ref _lastContentId);
+        }
+    }
 
     /// <summary>Begins a life as a tensor over <paramref name="buffer"/>, whose reference passes to it.</summary>
     internal void Begin(Shape shape, DataType type, DeviceBuffer? buffer, long offset = 0)

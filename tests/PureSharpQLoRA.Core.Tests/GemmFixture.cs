@@ -1,6 +1,7 @@
 using PureSharpQLoRA.Core.Cpu;
 using PureSharpQLoRA.Core.Cpu.Gemm;
 using PureSharpQLoRA.Core.Quantization;
+using PureSharpQLoRA.Testing;
 
 namespace PureSharpQLoRA.Core.Tests;
 
@@ -13,6 +14,7 @@ internal sealed unsafe class GemmFixture : IDisposable
 
     public GemmFixture(int threads = 2, bool bf16 = false)
     {
+        FallbackRun.CheckInstructions();
         _team = new ThreadTeam(threads);
         Memory = new MemoryPool(new CpuAllocator());
         _scope = new TensorScope(Memory, MemoryPurpose.Activations);
@@ -163,7 +165,7 @@ internal sealed unsafe class GemmFixture : IDisposable
     {
         byte pair = ((byte*)tensor.Address)[index / 2];
         int code = index % 2 == 0 ? pair >> 4 : pair & 15;
-        return Nf4Codes.Levels[code] * Floats(tensor.Quantization!.AbsoluteMaxima)[index / 64];
+        return Nf4Format.Levels[code] * Floats(tensor.Quantization!.AbsoluteMaxima)[index / 64];
     }
 
     private float Next() => _random.NextSingle() + _random.NextSingle() - 1;

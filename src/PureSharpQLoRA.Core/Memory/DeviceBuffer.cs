@@ -22,6 +22,9 @@ public sealed class DeviceBuffer
     /// <summary>What the block is used for at present.</summary>
     public MemoryPurpose Purpose { get; internal set; }
 
+    /// <summary>The number of what the block holds now; see <see cref="Tensor.ContentId"/>.</summary>
+    internal long ContentId { get; set; }
+
     /// <summary>Whether more than one tensor holds the block, so that writing to it would be seen elsewhere.</summary>
     internal bool IsShared => _references > 1;
 

@@ -12,6 +12,7 @@ internal sealed class GemmEngine : IDisposable
     private readonly LeftOperand _low;
     private readonly LeftOperand _transposed;
     private readonly ProductWork _product;
+    private readonly MatrixVectorWork _vector;
     private long _clock;
 
     /// <param name="team">The threads.</param>
@@ -25,6 +26,7 @@ internal sealed class GemmEngine : IDisposable
         _low = new LeftOperand(memory, IsBf16);
         _transposed = new LeftOperand(memory, IsBf16);
         _product = new ProductWork(team, memory, _kernel);
+        _vector = new MatrixVectorWork(team, memory, IsBf16);
     }
 
     /// <summary>Whether operands are multiplied in bf16.</summary>
@@ -34,6 +36,17 @@ internal sealed class GemmEngine : IDisposable
     public unsafe void Multiply(Tensor x, Tensor weight, bool transposed, float* output, float scale, bool accumulate, LowRankTerm? term)
     {
         var right = new RightOperand(weight, transposed);
+        if (x.Shape.Rows == 1 && transposed)
+        {
+            _vector.Multiply(right, (float*)x.Address, output, scale, accumulate);
+            if (term is { } added)
+            {
+                _vector.Multiply(new RightOperand(added.Factor, true), (float*)added.Low.Address, output, 1, true);
+            }
+
+            return;
+        }
+
         _product.Begin(output, x.Shape.Rows, right.Outputs, accumulate);
         _product.Add(Recent(x), right, scale);
         if (term is { } second)
@@ -72,6 +85,7 @@ internal sealed class GemmEngine : IDisposable
         _low.Dispose();
         _transposed.Dispose();
         _product.Dispose();
+        _vector.Dispose();
         (_kernel as IDisposable)?.Dispose();
     }
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using PureSharpQLoRA.Core.Quantization;
 
 namespace PureSharpQLoRA.Core.Cpu.Gemm;
 
@@ -11,17 +12,6 @@ namespace PureSharpQLoRA.Core.Cpu.Gemm;
 /// </summary>
 internal static unsafe class Nf4Codes
 {
-    /// <summary>Elements that share a scale.</summary>
-    public const int BlockLength = 64;
-
-    private static readonly float[] LevelValues =
-    [
-        -1f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f,
-        -0.28444138169288635f, -0.18477343022823334f, -0.09105003625154495f, 0f,
-        0.07958029955625534f, 0.16093020141124725f, 0.24611230194568634f, 0.33791524171829224f,
-        0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1f,
-    ];
-
     /// <summary>Where the code of element l starts in a 32-bit word of eight codes: the even elements are in the high nibbles.</summary>
     private static readonly Vector256<uint> NibbleShift = Vector256.Create(4u, 0, 12, 8, 20, 16, 28, 24);
 
@@ -29,14 +19,11 @@ internal static unsafe class Nf4Codes
     private static readonly Vector512<byte> MultiShiftControl =
         Vector512.Create(4u, 0, 12, 8, 20, 16, 28, 24, 36, 32, 44, 40, 52, 48, 60, 56).AsByte();
 
-    /// <summary>The 16 levels.</summary>
-    public static ReadOnlySpan<float> Levels => LevelValues;
-
     /// <summary>The levels in a register.</summary>
     public static Vector512<float> Levels512
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => Vector512.LoadUnsafe(ref MemoryMarshal.GetArrayDataReference(LevelValues));
+        get => Vector512.LoadUnsafe(ref MemoryMarshal.GetReference(Nf4Format.Levels));
     }
 
     /// <summary>Looks up 16 codes; bits above the low four of each lane are ignored by the instruction.</summary>
@@ -96,8 +83,8 @@ internal static unsafe class Nf4Codes
     {
         while (count > 0)
         {
-            int run = (int)Math.Min(count, BlockLength - (flat & (BlockLength - 1)));
-            DecodeBlock(codes, scales[flat / BlockLength], flat, run, total, to);
+            int run = (int)Math.Min(count, Nf4Format.BlockSize - (flat & (Nf4Format.BlockSize - 1)));
+            DecodeBlock(codes, scales[flat / Nf4Format.BlockSize], flat, run, total, to);
             flat += run;
             to += run;
             count -= run;
@@ -109,7 +96,7 @@ internal static unsafe class Nf4Codes
         int done = 0;
         if ((flat & 1) != 0)
         {
-            to[0] = LevelValues[codes[flat >> 1] & 15] * scale;
+            to[0] = Nf4Format.Levels[codes[flat >> 1] & 15] * scale;
             done = 1;
         }
 
@@ -123,8 +110,8 @@ internal static unsafe class Nf4Codes
         }
         else if (Avx2.IsSupported)
         {
-            Vector256<float> low = Vector256.Create(Levels[..8]) * scale;
-            Vector256<float> high = Vector256.Create(Levels[8..]) * scale;
+            Vector256<float> low = Vector256.Create(Nf4Format.Levels[..8]) * scale;
+            Vector256<float> high = Vector256.Create(Nf4Format.Levels[8..]) * scale;
             for (; done < count && flat + done + 8 <= total; done += 8)
             {
                 Lookup(low, high, Spread8(codes + ((flat + done) >> 1))).Store(to + done);
@@ -134,7 +121,7 @@ internal static unsafe class Nf4Codes
         for (; done < count; done++)
         {
             byte pair = codes[(flat + done) >> 1];
-            to[done] = LevelValues[((flat + done) & 1) == 0 ? pair >> 4 : pair & 15] * scale;
+            to[done] = Nf4Format.Levels[((flat + done) & 1) == 0 ? pair >> 4 : pair & 15] * scale;
         }
     }
 

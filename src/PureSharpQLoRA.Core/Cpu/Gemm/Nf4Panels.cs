@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
+using PureSharpQLoRA.Core.Quantization;
 
 namespace PureSharpQLoRA.Core.Cpu.Gemm;
 
@@ -158,8 +159,8 @@ internal static unsafe class Nf4Panels
     private static Vector512<float> RowScales(in RightOperand weight, int firstRow, int column)
     {
         long flat = (long)firstRow * weight.Columns + column;
-        float* scales = weight.Scales + flat / Nf4Codes.BlockLength;
-        int offset = (int)(flat % Nf4Codes.BlockLength);
+        float* scales = weight.Scales + flat / Nf4Format.BlockSize;
+        int offset = (int)(flat % Nf4Format.BlockSize);
         Vector512<int> blocks = (Vector512<int>.Indices * weight.Columns + Vector512.Create(offset)) >> 6;
         return Vector512.Create(
             Avx2.GatherVector256(scales, blocks.GetLower(), sizeof(float)),
@@ -170,14 +171,14 @@ internal static unsafe class Nf4Panels
     {
         nint stride = weight.Columns / 2;
         byte* codes = weight.Values + (nint)firstRow * stride + first / 2;
-        Vector256<float> low = Vector256.Create(Nf4Codes.Levels[..8]);
-        Vector256<float> high = Vector256.Create(Nf4Codes.Levels[8..]);
+        Vector256<float> low = Vector256.Create(Nf4Format.Levels[..8]);
+        Vector256<float> high = Vector256.Create(Nf4Format.Levels[8..]);
         Vector256<int> rows = Vector256<int>.Indices;
         for (int done = 0; done < count; done += 8)
         {
             long flat = (long)firstRow * weight.Columns + first + done;
-            Vector256<int> blocks = (rows * weight.Columns + Vector256.Create((int)(flat % Nf4Codes.BlockLength))) >> 6;
-            Vector256<float> scale = Avx2.GatherVector256(weight.Scales + flat / Nf4Codes.BlockLength, blocks, sizeof(float));
+            Vector256<int> blocks = (rows * weight.Columns + Vector256.Create((int)(flat % Nf4Format.BlockSize))) >> 6;
+            Vector256<float> scale = Avx2.GatherVector256(weight.Scales + flat / Nf4Format.BlockSize, blocks, sizeof(float));
             Vector256<uint> word = Avx2.GatherVector256((uint*)codes, rows * (int)stride, 1);
             for (int pair = 0; pair < 4; pair++)
             {
@@ -229,15 +230,15 @@ internal static unsafe class Nf4Panels
 
     private static void PackRows256(in RightOperand weight, int firstColumn, int columns, int firstRow, int count, float* to)
     {
-        Vector256<float> low = Vector256.Create(Nf4Codes.Levels[..8]);
-        Vector256<float> high = Vector256.Create(Nf4Codes.Levels[8..]);
+        Vector256<float> low = Vector256.Create(Nf4Format.Levels[..8]);
+        Vector256<float> high = Vector256.Create(Nf4Format.Levels[8..]);
         nint flat = (nint)firstRow * weight.Columns + firstColumn;
         for (int row = 0; row < count; row++, flat += weight.Columns, to += Tile.Columns)
         {
             for (int column = 0; column < columns; column += 8)
             {
                 Vector256<uint> codes = Nf4Codes.Spread8(weight.Values + (flat + column) / 2);
-                Vector256<float> scale = Vector256.Create(weight.Scales[(flat + column) / Nf4Codes.BlockLength]);
+                Vector256<float> scale = Vector256.Create(weight.Scales[(flat + column) / Nf4Format.BlockSize]);
                 (Nf4Codes.Lookup(low, high, codes) * scale).Store(to + column);
             }
         }
