@@ -34,6 +34,7 @@ Problem[] problems =
     new("y", 256, 576, 192, DataType.Nf4), new("dx", 256, 576, 192, DataType.Nf4),
     new("y", 128, 2048, 5632, DataType.Nf4), new("dx", 128, 2048, 5632, DataType.Nf4),
     new("y", 128, 5632, 2048, DataType.Nf4), new("dx", 128, 5632, 2048, DataType.Nf4),
+    new("y", 128, 2048, 256, DataType.Nf4), new("dx", 128, 2048, 256, DataType.Nf4),
     new("y", 256, 576, 1536, DataType.Nf4, 16), new("dx", 256, 576, 1536, DataType.Nf4, 16),
     new("y", 2048, 288, 32000, DataType.BFloat16), new("dx", 2048, 288, 32000, DataType.BFloat16),
     new("y", 256, 576, 49152, DataType.BFloat16), new("dx", 256, 576, 49152, DataType.BFloat16),

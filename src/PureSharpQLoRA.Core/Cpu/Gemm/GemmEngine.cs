@@ -6,6 +6,8 @@ namespace PureSharpQLoRA.Core.Cpu.Gemm;
 /// </summary>
 internal sealed class GemmEngine : IDisposable
 {
+    private const int NarrowRatio = 4;
+
     private readonly ThreadTeam _team;
     private readonly TileKernel _kernel;
     private readonly LeftOperand[] _recent;
@@ -65,13 +67,16 @@ internal sealed class GemmEngine : IDisposable
     /// <summary>output (+)= aᵀ·b.</summary>
     public unsafe void MultiplyGradient(Tensor a, Tensor b, float* output, bool accumulate)
     {
-        _product.Begin(output, a.Shape.Columns, b.Shape.Columns, accumulate);
-        if (!_transposed.Holds(a, true))
+        // Of a wide and a narrow operand (of an adapter's rank) the narrow one is packed whole, so the tiles may have to compute yᵀ = bᵀ·a.
+        bool swapped = NarrowRatio * (long)b.Shape.Columns <= a.Shape.Columns;
+        (Tensor left, Tensor right) = swapped ? (b, a) : (a, b);
+        _product.Begin(output, left.Shape.Columns, right.Shape.Columns, accumulate, swapped);
+        if (!_transposed.Holds(left, true))
         {
-            _transposed.Pack(_team, a, true);
+            _transposed.Pack(_team, left, true);
         }
 
-        _product.Add(_transposed, new RightOperand(b, false), 1);
+        _product.Add(_transposed, new RightOperand(right, false), 1);
         _product.Run();
     }
 

@@ -28,6 +28,7 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
     private int _rows;
     private int _columns;
     private bool _accumulate;
+    private bool _transposedOutput;
     private ProductPartition _partition;
     private int _next;
 
@@ -42,9 +43,10 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         }
     }
 
-    /// <summary>Starts over with another output.</summary>
-    public void Begin(float* output, int rows, int columns, bool accumulate)
+    /// <summary>Starts over with another output; a transposed one is stored as [columns, rows].</summary>
+    public void Begin(float* output, int rows, int columns, bool accumulate, bool transposedOutput = false)
     {
+        _transposedOutput = transposedOutput;
         _output = output;
         _rows = rows;
         _columns = columns;
@@ -162,15 +164,19 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
             {
                 int column = (block.FirstPanel + panel) * Tile.Columns;
                 int columns = Math.Min(Tile.Columns, _columns - column);
-                float* output = _output + (nint)row * _columns + column;
+                float* output = _transposedOutput ? _output + (nint)column * _rows + row : _output + (nint)row * _columns + column;
                 call.Narrow = columns <= Tile.NarrowColumns;
-                bool whole = rows == Tile.Rows && columns == (call.Narrow ? Tile.NarrowColumns : Tile.Columns);
+                bool whole = !_transposedOutput && rows == Tile.Rows && columns == (call.Narrow ? Tile.NarrowColumns : Tile.Columns);
                 call.Right = scratch + (nint)panel * steps * Tile.Columns;
                 call.Output = whole ? output : edge;
                 call.OutputStride = whole ? _columns : Tile.Columns;
                 call.Accumulate = whole && accumulate ? 1 : 0;
                 _kernel.Run(in call);
-                if (!whole)
+                if (_transposedOutput)
+                {
+                    StoreTransposed(edge, output, rows, columns, accumulate);
+                }
+                else if (!whole)
                 {
                     StoreEdge(edge, output, rows, columns, accumulate);
                 }
@@ -178,20 +184,38 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         }
     }
 
-    private void StoreEdge(float* edge, float* output, int rows, int columns, bool accumulate)
+    private void StoreEdge(float* tile, float* output, int rows, int columns, bool accumulate)
     {
-        for (int i = 0; i < rows; i++, edge += Tile.Columns, output += _columns)
+        for (int i = 0; i < rows; i++, tile += Tile.Columns, output += _columns)
         {
-            int done = 0;
-            for (; Vector256.IsHardwareAccelerated && done + 8 <= columns; done += 8)
-            {
-                Vector256<float> values = Vector256.Load(edge + done);
-                (accumulate ? Vector256.Load(output + done) + values : values).Store(output + done);
-            }
+            StoreRow(tile, output, columns, accumulate);
+        }
+    }
 
-            for (; done < columns; done++)
+    private static void StoreRow(float* from, float* output, int count, bool accumulate)
+    {
+        int done = 0;
+        for (; Vector256.IsHardwareAccelerated && done + 8 <= count; done += 8)
+        {
+            Vector256<float> values = Vector256.Load(from + done);
+            (accumulate ? Vector256.Load(output + done) + values : values).Store(output + done);
+        }
+
+        for (; done < count; done++)
+        {
+            output[done] = accumulate ? output[done] + from[done] : from[done];
+        }
+    }
+
+    private void StoreTransposed(float* tile, float* output, int rows, int columns, bool accumulate)
+    {
+        float* block = stackalloc float[Tile.Rows * Tile.Rows];
+        for (int first = 0; first < columns; first += Tile.Rows)
+        {
+            UnitTranspose.Store(tile + first, Tile.Columns, false, block, Tile.Rows);
+            for (int i = 0; i < Math.Min(Tile.Rows, columns - first); i++, output += _rows)
             {
-                output[done] = accumulate ? output[done] + edge[done] : edge[done];
+                StoreRow(block + i * Tile.Rows, output, rows, accumulate);
             }
         }
     }
