@@ -62,7 +62,7 @@ internal sealed record Problem(string Kind, int Tokens, int Inputs, int Outputs,
                 random.NextBytes(new Span<byte>((void*)tensor.Address, (count + 1) / 2));
                 Tensor scales = scope.Allocate(new Shape((count + 63) / 64));
                 new Span<float>((void*)scales.Address, (count + 63) / 64).Fill(0.1f);
-                tensor.Quantization = new Nf4Statistics(scales);
+                tensor.AttachStatistics(new Nf4Statistics(scales));
                 break;
             case DataType.BFloat16:
                 foreach (ref ushort value in new Span<ushort>((void*)tensor.Address, count))

@@ -48,7 +48,7 @@ internal sealed unsafe class GemmFixture : IDisposable
                     scale = 0.5f + _random.NextSingle();
                 }
 
-                tensor.Quantization = new Nf4Statistics(scales);
+                tensor.AttachStatistics(new Nf4Statistics(scales));
                 break;
             default:
                 foreach (ref ushort bits in new Span<ushort>((void*)tensor.Address, count))
