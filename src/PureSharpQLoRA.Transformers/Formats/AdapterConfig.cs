@@ -83,7 +83,7 @@ public sealed record AdapterConfig
         }
 
         return TargetModulesPattern == "all-linear"
-            || Regex.IsMatch(path, $"^(?:{TargetModulesPattern})\\z", RegexOptions.CultureInvariant, PatternTimeout);
+            || Matches(path, $"^(?:{TargetModulesPattern})\\z");
     }
 
     /// <summary>Reads a config.</summary>
@@ -99,12 +99,24 @@ public sealed record AdapterConfig
         ArgumentNullException.ThrowIfNull(path);
         foreach ((string key, T value) in pattern)
         {
-            if (Regex.IsMatch(path, $"^(?:.*\\.)?(?:{key})$", RegexOptions.CultureInvariant, PatternTimeout))
+            if (Matches(path, $"^(?:.*\\.)?(?:{key})$"))
             {
                 return value;
             }
         }
 
         return otherwise;
+    }
+
+    private static bool Matches(string path, string pattern)
+    {
+        try
+        {
+            return Regex.IsMatch(path, pattern, RegexOptions.CultureInvariant, PatternTimeout);
+        }
+        catch (RegexMatchTimeoutException error)
+        {
+            throw new WeightFormatException(FileName, $"the pattern '{pattern}' takes too long on '{path}'; write it in a simpler way", inner: error);
+        }
     }
 }

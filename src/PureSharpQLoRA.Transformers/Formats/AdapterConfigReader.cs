@@ -23,52 +23,7 @@ internal sealed class AdapterConfigReader(string path)
         "use_bdlora", "kasa_config", "monteclora_config", "velora_config",
     ];
 
-    public AdapterConfig Read()
-    {
-        using JsonDocument json = JsonFile.Read(path);
-        JsonElement root = json.RootElement;
-        if (root.ValueKind != JsonValueKind.Object)
-        {
-            throw new WeightFormatException(path, "the configuration must be a JSON object");
-        }
-
-        if (!root.TryGetProperty("peft_type", out JsonElement kind) || kind.ValueKind != JsonValueKind.String || kind.GetString() != "LORA")
-        {
-            throw new WeightFormatException(path, $"peft_type must be \"LORA\", not {(kind.ValueKind == JsonValueKind.Undefined ? "missing" : Shown(kind))}");
-        }
-
-        foreach (string field in Unsupported)
-        {
-            if (root.TryGetProperty(field, out JsonElement value) && !IsAtRest(value))
-            {
-                throw new WeightFormatException(path, $"the field {field} = {Shown(value)} is not supported");
-            }
-        }
-
-        if (root.TryGetProperty("bias", out JsonElement bias) && bias.ValueKind != JsonValueKind.Null && !(bias.ValueKind == JsonValueKind.String && bias.GetString() == "none"))
-        {
-            throw new WeightFormatException(path, $"the field bias = {Shown(bias)} is not supported; it must be \"none\"");
-        }
-
-        (IReadOnlyList<string> targets, string? pattern) = ReadTargets(root);
-        var config = new AdapterConfig
-        {
-            TaskType = String(root, "task_type"),
-            BaseModelNameOrPath = String(root, "base_model_name_or_path"),
-            R = Rank(root.TryGetProperty("r", out JsonElement r) ? r : throw Missing("r"), "r"),
-            LoraAlpha = Number(root.TryGetProperty("lora_alpha", out JsonElement alpha) ? alpha : throw Missing("lora_alpha"), "lora_alpha"),
-            LoraDropout = root.TryGetProperty("lora_dropout", out JsonElement dropout) ? Number(dropout, "lora_dropout") : 0,
-            TargetModules = targets,
-            TargetModulesPattern = pattern,
-            ModulesToSave = Strings(root, "modules_to_save"),
-            RankPattern = Pattern(root, "rank_pattern", Rank),
-            AlphaPattern = Pattern(root, "alpha_pattern", Number),
-            UseRslora = Flag(root, "use_rslora", false),
-            UseDora = Flag(root, "use_dora", false),
-            InferenceMode = Flag(root, "inference_mode", false),
-        };
-        return config with { Warnings = CollectWarnings(root) };
-    }
+    public AdapterConfig Read() => JsonFile.Read(path, Read);
 
     public static string Write(AdapterConfig config)
     {
@@ -153,6 +108,51 @@ internal sealed class AdapterConfigReader(string path)
         }
 
         return Encoding.UTF8.GetString(stream.ToArray());
+    }
+
+    private AdapterConfig Read(JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new WeightFormatException(path, "the configuration must be a JSON object");
+        }
+
+        if (!root.TryGetProperty("peft_type", out JsonElement kind) || kind.ValueKind != JsonValueKind.String || kind.GetString() != "LORA")
+        {
+            throw new WeightFormatException(path, $"peft_type must be \"LORA\", not {(kind.ValueKind == JsonValueKind.Undefined ? "missing" : Shown(kind))}");
+        }
+
+        foreach (string field in Unsupported)
+        {
+            if (root.TryGetProperty(field, out JsonElement value) && !IsAtRest(value))
+            {
+                throw new WeightFormatException(path, $"the field {field} = {Shown(value)} is not supported");
+            }
+        }
+
+        if (root.TryGetProperty("bias", out JsonElement bias) && bias.ValueKind != JsonValueKind.Null && !(bias.ValueKind == JsonValueKind.String && bias.GetString() == "none"))
+        {
+            throw new WeightFormatException(path, $"the field bias = {Shown(bias)} is not supported; it must be \"none\"");
+        }
+
+        (IReadOnlyList<string> targets, string? pattern) = ReadTargets(root);
+        var config = new AdapterConfig
+        {
+            TaskType = String(root, "task_type"),
+            BaseModelNameOrPath = String(root, "base_model_name_or_path"),
+            R = Rank(root.TryGetProperty("r", out JsonElement r) ? r : throw Missing("r"), "r"),
+            LoraAlpha = Number(root.TryGetProperty("lora_alpha", out JsonElement alpha) ? alpha : throw Missing("lora_alpha"), "lora_alpha"),
+            LoraDropout = root.TryGetProperty("lora_dropout", out JsonElement dropout) ? Number(dropout, "lora_dropout") : 0,
+            TargetModules = targets,
+            TargetModulesPattern = pattern,
+            ModulesToSave = Strings(root, "modules_to_save"),
+            RankPattern = Pattern(root, "rank_pattern", Rank),
+            AlphaPattern = Pattern(root, "alpha_pattern", Number),
+            UseRslora = Flag(root, "use_rslora", false),
+            UseDora = Flag(root, "use_dora", false),
+            InferenceMode = Flag(root, "inference_mode", false),
+        };
+        return config with { Warnings = CollectWarnings(root) };
     }
 
     private static bool IsAtRest(JsonElement value) => value.ValueKind switch

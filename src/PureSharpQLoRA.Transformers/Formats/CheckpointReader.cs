@@ -144,7 +144,7 @@ public sealed class CheckpointReader : IDisposable
 
     private void AddShards(string index)
     {
-        Dictionary<string, string> map = ReadWeightMap(index);
+        Dictionary<string, string> map = JsonFile.Read(index, root => ReadWeightMap(index, root));
         string[] names = [.. map.Values.Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
         string[] missing = [.. names.Where(name => !File.Exists(Path.Combine(Folder, name)))];
         if (missing.Length > 0)
@@ -172,11 +172,10 @@ public sealed class CheckpointReader : IDisposable
         }
     }
 
-    private static Dictionary<string, string> ReadWeightMap(string index)
+    private static Dictionary<string, string> ReadWeightMap(string index, JsonElement root)
     {
-        using JsonDocument json = JsonFile.Read(index);
-        if (json.RootElement.ValueKind != JsonValueKind.Object
-            || !json.RootElement.TryGetProperty("weight_map", out JsonElement map)
+        if (root.ValueKind != JsonValueKind.Object
+            || !root.TryGetProperty("weight_map", out JsonElement map)
             || map.ValueKind != JsonValueKind.Object)
         {
             throw new WeightFormatException(index, "the index has no object 'weight_map'");

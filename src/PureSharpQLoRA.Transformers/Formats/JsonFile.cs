@@ -7,16 +7,23 @@ internal static class JsonFile
 {
     private const long MaxBytes = 256 << 20;
 
-    public static JsonDocument Read(string path)
+    /// <summary>Parses a file and takes from it what is wanted.</summary>
+    public static T Read<T>(string path, Func<JsonElement, T> take)
     {
         byte[] bytes = ReadBytes(path);
         try
         {
-            return JsonDocument.Parse(bytes);
+            using JsonDocument document = JsonDocument.Parse(bytes);
+            return take(document.RootElement);
         }
         catch (JsonException error)
         {
             throw new WeightFormatException(path, $"not valid JSON in line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}", inner: error);
+        }
+        catch (InvalidOperationException error)
+        {
+            // Half a surrogate pair, or bytes that aren't UTF-8, come to light only when a string is taken.
+            throw new WeightFormatException(path, $"not valid JSON: {error.Message}", inner: error);
         }
     }
 

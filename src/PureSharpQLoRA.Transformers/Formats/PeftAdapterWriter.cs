@@ -19,13 +19,23 @@ public sealed class PeftAdapterWriter : IDisposable
     /// <param name="folder">Created where it is missing; an adapter that is there already is replaced.</param>
     /// <param name="config">The configuration.</param>
     /// <param name="modules">The adapted layers.</param>
-    /// <exception cref="ArgumentException">A path appears twice.</exception>
+    /// <exception cref="ArgumentException">A path appears twice, no targets are named, or there are modules to save.</exception>
     /// <exception cref="IOException">The disk is full, or the folder cannot be written.</exception>
     public PeftAdapterWriter(string folder, AdapterConfig config, IEnumerable<PeftModuleDeclaration> modules)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         ArgumentNullException.ThrowIfNull(config);
         ArgumentNullException.ThrowIfNull(modules);
+        if (config.TargetModules.Count == 0 && config.TargetModulesPattern is null)
+        {
+            throw new ArgumentException("The configuration names no target modules.", nameof(config));
+        }
+
+        if (config.ModulesToSave.Count > 0)
+        {
+            throw new ArgumentException("Modules that were trained in full (modules_to_save) cannot be written.", nameof(config));
+        }
+
         List<SafetensorsDeclaration> tensors = [];
         foreach (PeftModuleDeclaration module in modules)
         {

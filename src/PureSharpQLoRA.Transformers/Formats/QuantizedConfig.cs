@@ -9,23 +9,7 @@ internal static class QuantizedConfig
 {
     public static string Create(string path, DataType computeType, bool useDoubleQuant)
     {
-        bool isEmpty;
-        using (JsonDocument json = JsonFile.Read(path))
-        {
-            if (json.RootElement.ValueKind != JsonValueKind.Object)
-            {
-                throw new WeightFormatException(path, "the configuration must be a JSON object");
-            }
-
-            if (json.RootElement.TryGetProperty("quantization_config", out JsonElement existing))
-            {
-                throw new WeightFormatException(path, existing.ValueKind == JsonValueKind.Null
-                    ? "remove the empty field quantization_config"
-                    : "the model is quantised already (it has a quantization_config); start from the original one");
-            }
-
-            isEmpty = !json.RootElement.EnumerateObject().Any();
-        }
+        bool isEmpty = JsonFile.Read(path, root => CheckUnquantized(path, root));
 
         // The document was just parsed, so the last brace closes it; all other text stays as its author wrote it.
         string text = Encoding.UTF8.GetString(JsonFile.ReadBytes(path));
@@ -50,5 +34,22 @@ internal static class QuantizedConfig
               }
             }
             """;
+    }
+
+    private static bool CheckUnquantized(string path, JsonElement root)
+    {
+        if (root.ValueKind != JsonValueKind.Object)
+        {
+            throw new WeightFormatException(path, "the configuration must be a JSON object");
+        }
+
+        if (root.TryGetProperty("quantization_config", out JsonElement existing))
+        {
+            throw new WeightFormatException(path, existing.ValueKind == JsonValueKind.Null
+                ? "remove the empty field quantization_config"
+                : "the model is quantised already (it has a quantization_config); start from the original one");
+        }
+
+        return !root.EnumerateObject().Any();
     }
 }

@@ -57,6 +57,7 @@ public sealed class CheckpointReaderTests : IDisposable
     [InlineData("""{"weight_map":{}}""", "is empty")]
     [InlineData("""{"weight_map":[]}""", "no object 'weight_map'")]
     [InlineData("""[]""", "no object 'weight_map'")]
+    [InlineData("""{"weight_map":{"\ud800":"x"}}""", "not valid JSON")]
     [InlineData("{\n\"weight_map\":{\"a\":}}", "not valid JSON in line 2")]
     [InlineData("""{"weight_map":{"other":"model-00001-of-00002.safetensors"}}""", "the index says model-00001-of-00002.safetensors holds it")]
     public void A_wrong_index_is_named(string index, string problem)
@@ -101,6 +102,37 @@ public sealed class CheckpointReaderTests : IDisposable
         }
 
         Assert.InRange(Math.Sqrt(error / norm), 0.02, 0.12);
+    }
+
+    [Fact]
+    public void Codes_may_be_stored_under_another_type()
+    {
+        byte[] state = new Bnb4BitState(DataType.BFloat16, [2, 4], null).ToJson();
+        using (var writer = new SafetensorsWriter(
+            _folder.File("model.safetensors"),
+            [
+                new("w.weight", SafetensorsType.BFloat16, 2, 1),
+                new("w.weight.absmax", SafetensorsType.Float32, 1),
+                new("w.weight.quant_map", SafetensorsType.Float32, 16),
+                new("w.weight.quant_state.bitsandbytes__nf4", SafetensorsType.UInt8, state.Length),
+            ]))
+        {
+            writer.Write("w.weight", (ReadOnlySpan<byte>)[0x12, 0x34, 0x56, 0x78]);
+            writer.Write("w.weight.absmax", [0.5f]);
+            writer.Write("w.weight.quant_map", Nf4Format.Levels);
+            writer.Write("w.weight.quant_state.bitsandbytes__nf4", state);
+            writer.Complete();
+        }
+
+        using CheckpointReader reader = CheckpointReader.Open(_folder.Path);
+        Assert.True(reader.TryGetNf4("w.weight", out Nf4Entry? entry));
+        Assert.Equal(DataType.BFloat16, entry!.OriginalType);
+        var codes = new byte[2];
+        entry.ReadCodes(1, codes);
+        Assert.Equal([0x34, 0x56], codes);
+        var absmax = new float[1];
+        entry.ReadAbsmax(absmax);
+        Assert.Equal(0.5f, absmax[0]);
     }
 
     private static void Fails(string folder, string problem)

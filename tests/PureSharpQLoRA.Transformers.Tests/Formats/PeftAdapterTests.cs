@@ -108,6 +108,7 @@ public sealed class PeftAdapterTests : IDisposable
     [InlineData("""{"peft_type":"LORA","r":2,"lora_alpha":4,"target_modules":["q"],"use_dora":1}""", "use_dora must be true or false")]
     [InlineData("""[]""", "must be a JSON object")]
     [InlineData("{", "not valid JSON")]
+    [InlineData("""{"peft_type":"LORA","r":2,"lora_alpha":4,"target_modules":["\ud800"]}""", "not valid JSON")]
     public void A_wrong_configuration_is_named(string json, string problem)
     {
         string path = _folder.File("adapter_config.json");
@@ -173,6 +174,40 @@ public sealed class PeftAdapterTests : IDisposable
             WeightFormatException error = Assert.Throws<WeightFormatException>(() => PeftAdapterFile.Open(_folder.Path));
             Assert.Contains(problem, error.Message);
         }
+    }
+
+    [Fact]
+    public void A_pattern_that_never_ends_is_named()
+    {
+        var config = new AdapterConfig { R = 8, LoraAlpha = 16, TargetModulesPattern = "(a+)+b" };
+        Assert.Contains("takes too long", Assert.Throws<WeightFormatException>(() => config.Targets(new string('a', 60))).Message);
+    }
+
+    [Fact]
+    public void An_unfinished_adapter_leaves_the_one_before()
+    {
+        var config = new AdapterConfig { R = 1, LoraAlpha = 1, TargetModules = ["q"] };
+        using (var writer = new PeftAdapterWriter(_folder.Path, config, [new("q", 2, 1)]))
+        {
+            writer.WriteA("q", [1, 2]);
+            writer.WriteB("q", [3]);
+            writer.Complete();
+        }
+
+        using (var writer = new PeftAdapterWriter(_folder.Path, config, [new("q", 2, 1)]))
+        {
+            writer.WriteA("q", [5, 6]);
+            Assert.Throws<InvalidOperationException>(writer.Complete);
+        }
+
+        Assert.Equal(["adapter_config.json", "adapter_model.safetensors"], Directory.GetFiles(_folder.Path).Select(path => Path.GetFileName(path)).Order());
+        using PeftAdapterFile adapter = PeftAdapterFile.Open(_folder.Path);
+        var a = new float[2];
+        adapter.ReadA(adapter.Modules[0], a);
+        Assert.Equal([1f, 2f], a);
+        Assert.Throws<ArgumentException>(() => adapter.ReadMagnitude(adapter.Modules[0], new float[1]));
+        Assert.Throws<ArgumentException>(() => new PeftAdapterWriter(_folder.Path, config with { TargetModules = [] }, []));
+        Assert.Throws<ArgumentException>(() => new PeftAdapterWriter(_folder.Path, config with { ModulesToSave = ["head"] }, []));
     }
 
     [Fact]
