@@ -9,6 +9,7 @@ namespace PureSharpQLoRA.Core.Cpu;
 public sealed unsafe partial class CpuBackend : IBackend
 {
     private readonly ThreadTeam _team;
+    private bool _disposed;
 
     /// <summary>A backend with threads of its own.</summary>
     /// <exception cref="NotSupportedException">The compute type is neither fp32 nor bf16.</exception>
@@ -73,6 +74,12 @@ public sealed unsafe partial class CpuBackend : IBackend
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_disposed)
+        {
+            return;
+        }
+
+        _disposed = true;
         Products.Dispose();
         _attention.Dispose();
         Memory.Dispose();

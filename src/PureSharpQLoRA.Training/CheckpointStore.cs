@@ -1,0 +1,181 @@
+using System.Globalization;
+using System.Text.Json;
+using PureSharpQLoRA.Transformers;
+using PureSharpQLoRA.Transformers.Formats;
+
+namespace PureSharpQLoRA.Training;
+
+/// <summary>Writes and reads checkpoint-N folders: weights, moments, and the state of the run. A folder appears under its name only when complete.</summary>
+internal sealed class CheckpointStore(
+    string outputDirectory, CausalLanguageModel model, AdamWOptimizer optimizer, string dataFingerprint, TrainingOptions options)
+{
+    private const string Prefix = "checkpoint-";
+    private const string MomentsFile = "optimizer.safetensors";
+    private const string StateFile = "trainer_state.json";
+
+    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true };
+
+    /// <summary>The folder of a step's checkpoint.</summary>
+    public string Folder(int step) => Path.Combine(outputDirectory, Prefix + step.ToString(CultureInfo.InvariantCulture));
+
+    /// <summary>The folder of the newest checkpoint, or null.</summary>
+    public string? Newest() => NewestIn(outputDirectory);
+
+    /// <summary>The newest complete checkpoint in an output directory, or null.</summary>
+    public static string? NewestIn(string directory) => InOrder(directory).LastOrDefault();
+
+    /// <summary>Writes the weights alone: an adapter as PEFT does, or a whole model.</summary>
+    public void SaveWeights(string folder)
+    {
+        if (model.TrainsAllWeights)
+        {
+            ModelFiles.Save(model, folder, SafetensorsType.Float32);
+        }
+        else
+        {
+            model.Adapters.Save(model.Adapters.Active!.Name, folder);
+        }
+    }
+
+    /// <summary>Writes a checkpoint and deletes the oldest ones over the limit.</summary>
+    public string Save(TrainerState state)
+    {
+        string final = Folder(state.Step), temporary = Path.Combine(outputDirectory, $".{Prefix}{state.Step}.tmp");
+        if (Directory.Exists(temporary))
+        {
+            Directory.Delete(temporary, recursive: true);
+        }
+
+        Directory.CreateDirectory(temporary);
+        SaveWeights(temporary);
+        SaveMoments(Path.Combine(temporary, MomentsFile));
+        AtomicFile.WriteText(Path.Combine(temporary, StateFile), JsonSerializer.Serialize(new StoredState(state, Identity()), Json));
+        if (Directory.Exists(final))
+        {
+            Directory.Delete(final, recursive: true);
+        }
+
+        Directory.Move(temporary, final);
+        DeleteOldest();
+        return final;
+    }
+
+    /// <summary>Reads a checkpoint into the model and the optimizer.</summary>
+    /// <exception cref="TrainingException">It is incomplete, damaged, or of another run.</exception>
+    public TrainerState Load(string folder)
+    {
+        string stateFile = Path.Combine(folder, StateFile);
+        if (!File.Exists(stateFile))
+        {
+            throw new TrainingException($"{folder} is no checkpoint: it has no {StateFile}. Name a checkpoint-N folder, or 'last'.");
+        }
+
+        StoredState stored;
+        try
+        {
+            stored = JsonSerializer.Deserialize<StoredState>(File.ReadAllText(stateFile)) ?? throw new JsonException("The file is empty.");
+        }
+        catch (JsonException error)
+        {
+            throw new TrainingException($"{stateFile} is damaged: {error.Message}", error);
+        }
+
+        Check(folder, stored.Identity);
+        using (SafetensorsFile weights = SafetensorsFile.Open(Path.Combine(folder, model.TrainsAllWeights ? ModelFiles.WeightsFile : PeftAdapterFile.WeightsFileName)))
+        {
+            foreach (ParameterState parameter in optimizer.States)
+            {
+                string name = model.TrainsAllWeights ? parameter.Parameter.Name : AdapterSet.FileKeyPrefix + parameter.Parameter.Name;
+                TensorFiles.Read(weights, name, parameter.Parameter.Value, model.Backend);
+            }
+        }
+
+        using (SafetensorsFile moments = SafetensorsFile.Open(Path.Combine(folder, MomentsFile)))
+        {
+            foreach (ParameterState parameter in optimizer.States)
+            {
+                TensorFiles.Read(moments, FirstName(parameter), parameter.FirstMoment, model.Backend);
+                TensorFiles.Read(moments, SecondName(parameter), parameter.SecondMoment, model.Backend);
+            }
+        }
+
+        optimizer.Step = stored.State.Step;
+        return stored.State;
+    }
+
+    private static string FirstName(ParameterState parameter) => parameter.Parameter.Name + ".exp_avg";
+
+    private static string SecondName(ParameterState parameter) => parameter.Parameter.Name + ".exp_avg_sq";
+
+    private static IEnumerable<string> InOrder(string directory)
+    {
+        if (!Directory.Exists(directory))
+        {
+            return [];
+        }
+
+        return Directory.EnumerateDirectories(directory, Prefix + "*")
+            .Select(folder => (Folder: folder, Known: int.TryParse(Path.GetFileName(folder)[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int step), Step: step))
+            .Where(entry => entry.Known && File.Exists(Path.Combine(entry.Folder, StateFile)))
+            .OrderBy(entry => entry.Step)
+            .Select(entry => entry.Folder);
+    }
+
+    private void SaveMoments(string path)
+    {
+        var declarations = new List<SafetensorsDeclaration>(2 * optimizer.States.Count);
+        foreach (ParameterState parameter in optimizer.States)
+        {
+            declarations.Add(TensorFiles.Declare(FirstName(parameter), parameter.FirstMoment));
+            declarations.Add(TensorFiles.Declare(SecondName(parameter), parameter.SecondMoment));
+        }
+
+        using var writer = new SafetensorsWriter(path, declarations);
+        foreach (ParameterState parameter in optimizer.States)
+        {
+            TensorFiles.Write(writer, FirstName(parameter), parameter.FirstMoment, model.Backend);
+            TensorFiles.Write(writer, SecondName(parameter), parameter.SecondMoment, model.Backend);
+        }
+
+        writer.Complete();
+    }
+
+    /// <summary>What must be the same for a resumed run to continue bit for bit.</summary>
+    private RunIdentity Identity() => new(
+        dataFingerprint, options.BatchSize, options.GradientAccumulationSteps, options.Seed, options.Shuffle, optimizer.States.Count);
+
+    private void Check(string folder, RunIdentity stored)
+    {
+        RunIdentity now = Identity();
+        string? difference =
+            stored.Data != now.Data ? "the training data differs" :
+            stored.BatchSize != now.BatchSize ? $"per_device_train_batch_size was {stored.BatchSize}, not {now.BatchSize}" :
+            stored.GradientAccumulationSteps != now.GradientAccumulationSteps
+                ? $"gradient_accumulation_steps was {stored.GradientAccumulationSteps}, not {now.GradientAccumulationSteps}" :
+            stored.Seed != now.Seed ? $"seed was {stored.Seed}, not {now.Seed}" :
+            stored.Shuffle != now.Shuffle ? $"shuffle was {stored.Shuffle}, not {now.Shuffle}" :
+            stored.Parameters != now.Parameters ? $"it has {stored.Parameters} trained tensors, this run {now.Parameters}" : null;
+        if (difference is not null)
+        {
+            throw new TrainingException($"{folder} does not belong to this run: {difference}. Use the settings of its run.yaml.");
+        }
+    }
+
+    private void DeleteOldest()
+    {
+        if (options.SaveTotalLimit <= 0)
+        {
+            return;
+        }
+
+        string[] folders = [.. InOrder(outputDirectory)];
+        for (int i = 0; i < folders.Length - options.SaveTotalLimit; i++)
+        {
+            Directory.Delete(folders[i], recursive: true);
+        }
+    }
+
+    private sealed record RunIdentity(string Data, int BatchSize, int GradientAccumulationSteps, ulong Seed, bool Shuffle, int Parameters);
+
+    private sealed record StoredState(TrainerState State, RunIdentity Identity);
+}

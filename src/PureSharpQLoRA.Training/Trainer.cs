@@ -1,0 +1,232 @@
+using System.Diagnostics;
+using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Text;
+using PureSharpQLoRA.Transformers;
+
+namespace PureSharpQLoRA.Training;
+
+/// <summary>
+/// Trains a model's trainable parameters: the adapter in use, or all weights. The same seed, data, machine kind and thread count give the same bits,
+/// also when the run is interrupted and resumed from a checkpoint.
+/// </summary>
+public sealed class Trainer : IDisposable
+{
+    private readonly CausalLanguageModel _model;
+    private readonly IBackend _backend;
+    private readonly TrainingOptions _options;
+    private readonly BatchPlanner _planner;
+    private readonly Dataset _data;
+    private readonly IReadOnlyList<Example>? _heldOut;
+    private readonly IReadOnlyList<ITrainingObserver> _observers;
+    private readonly AdamWOptimizer _optimizer;
+    private readonly LearningRateSchedule _schedule;
+    private readonly Tape _tape;
+    private readonly ModelStep _step;
+    private readonly Batch _batch = new();
+    private readonly CheckpointStore _checkpoints;
+    private TrainerState _state = new();
+
+    /// <summary>Prepares a run.</summary>
+    /// <param name="model">With an adapter in use, or loaded with all weights trainable.</param>
+    /// <param name="data">What to learn from.</param>
+    /// <param name="options">How.</param>
+    /// <param name="packedLength">Tokens of a packed row, or null to leave examples as they are (packing, max_length).</param>
+    /// <param name="heldOut">Examples for evaluation, or null.</param>
+    /// <param name="observers">Are told how it goes.</param>
+    /// <exception cref="ArgumentException">An option makes no sense.</exception>
+    /// <exception cref="TrainingException">Nothing in the model is trainable.</exception>
+    public Trainer(
+        CausalLanguageModel model, Dataset data, TrainingOptions options, int? packedLength = null, IReadOnlyList<Example>? heldOut = null,
+        params IReadOnlyList<ITrainingObserver> observers)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(data);
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        if (model.TrainableParameters.Count == 0)
+        {
+            throw new TrainingException("Nothing in the model is trainable: add an adapter (model.Adapters.Add), or load it with TrainAllWeights.");
+        }
+
+        (_model, _backend, _data, _options, _heldOut, _observers) = (model, model.Backend, data, options, heldOut, observers);
+        _planner = new BatchPlanner(data, new BatchOptions
+        {
+            PerDeviceBatchSize = options.BatchSize,
+            GradientAccumulationSteps = options.GradientAccumulationSteps,
+            Shuffle = options.Shuffle,
+            Seed = options.Seed,
+            PackedLength = packedLength,
+        });
+        TotalSteps = options.MaxSteps > 0 ? options.MaxSteps : (int)Math.Ceiling(options.Epochs * _planner.StepsPerEpoch);
+        int warmup = options.WarmupSteps > 0 ? options.WarmupSteps : (int)Math.Ceiling(options.WarmupRatio * TotalSteps);
+        _schedule = new LearningRateSchedule(options.Scheduler, options.LearningRate, warmup, TotalSteps);
+        _tape = new Tape(_backend)
+        {
+            IsRecording = true,
+            IsTraining = true,
+            Recompute = options.GradientCheckpointing ? RecomputePolicy.Blocks : RecomputePolicy.Cheap,
+        };
+        _step = new ModelStep(model, _tape);
+        _optimizer = new AdamWOptimizer(_backend, model.TrainableParameters, options);
+        _checkpoints = new CheckpointStore(options.OutputDirectory, model, _optimizer, DataFingerprint.Of(data), options);
+        model.Embedding.NoiseAlpha = options.NeftuneNoiseAlpha;
+    }
+
+    /// <summary>Optimizer steps of the whole run.</summary>
+    public int TotalSteps { get; }
+
+    /// <summary>Steps done so far.</summary>
+    public int StepsDone => _state.Step;
+
+    /// <summary>The tape, to set what is recomputed or to evaluate between steps.</summary>
+    public Tape Tape => _tape;
+
+    /// <summary>Continues from a checkpoint, bit for bit as if the run had never stopped.</summary>
+    /// <param name="folder">A checkpoint-N folder.</param>
+    /// <exception cref="TrainingException">The checkpoint is damaged, or of another model, data set or shape of run.</exception>
+    public void Resume(string folder) => _state = _checkpoints.Load(folder);
+
+    /// <summary>Trains to the end, or until <paramref name="cancellation"/> asks to stop: then the step is finished and a checkpoint written.</summary>
+    /// <exception cref="TrainingException">A gradient is not finite.</exception>
+    public TrainingResult Run(CancellationToken cancellation = default)
+    {
+        long trainable = 0;
+        foreach (ParameterState state in _optimizer.States)
+        {
+            trainable += state.Parameter.Value.Shape.Count;
+        }
+
+        var plan = new TrainingPlan(_state.Step, TotalSteps, _planner.StepsPerEpoch, _data.Examples.Count, trainable);
+        Notify(observer => observer.OnStarted(plan));
+        TrainingEnd end = TrainingEnd.Completed;
+        while (_state.Step < TotalSteps && end == TrainingEnd.Completed)
+        {
+            StepProgress progress = TrainStep();
+            foreach (ITrainingObserver observer in _observers)
+            {
+                observer.OnStep(progress);
+            }
+
+            Log(progress);
+            bool last = _state.Step == TotalSteps;
+            if (_options.EvalSteps > 0 && (_state.Step % _options.EvalSteps == 0 || last) && EvaluateHeldOut(cancellation))
+            {
+                end = TrainingEnd.StoppedEarly;
+            }
+
+            if (!last && cancellation.IsCancellationRequested)
+            {
+                end = TrainingEnd.Interrupted;
+            }
+
+            if (end == TrainingEnd.Interrupted || (_options.SaveSteps > 0 && _state.Step % _options.SaveSteps == 0))
+            {
+                Save();
+            }
+        }
+
+        string folder = end == TrainingEnd.Interrupted ? _checkpoints.Folder(_state.Step) : _options.OutputDirectory;
+        return new TrainingResult(end, _state.Step, _state.LastLoss, _state.LastEvaluation, folder);
+    }
+
+    /// <summary>One optimizer step: all micro-batches forwards and backwards, clipping, update.</summary>
+    /// <exception cref="TrainingException">A gradient is not finite.</exception>
+    public StepProgress TrainStep()
+    {
+        long start = Stopwatch.GetTimestamp();
+        StepPlan plan = _planner.Step(_state.Step);
+        float gradientScale = 1f / Math.Max(1, plan.TargetCount);
+        double loss = 0;
+        long tokens = 0;
+        _optimizer.ClearGradients();
+        for (int i = 0; i < plan.MicroBatches; i++)
+        {
+            long microBatch = plan.FirstMicroBatch + i;
+            _planner.Fill(microBatch, _batch);
+            _tape.RandomSeed = Philox.Mix(_options.Seed, (ulong)microBatch);
+            loss += _step.Loss(_batch, gradientScale);
+            _tape.Backward();
+            _tape.Reset();
+            tokens += _batch.Tokens;
+        }
+
+        loss /= Math.Max(1, plan.TargetCount);
+        double norm = _optimizer.GradientNorm();
+        if (!double.IsFinite(norm) || !double.IsFinite(loss))
+        {
+            throw Diverged(loss);
+        }
+
+        double rate = _schedule.Rate(_state.Step);
+        double scale = _options.MaxGradientNorm > 0 ? Math.Min(1, _options.MaxGradientNorm / (norm + 1e-6)) : 1;
+        _optimizer.Update(rate, (float)scale);
+        double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
+        _state.Count(loss, tokens, seconds);
+        double epoch = (double)_state.Step / _planner.StepsPerEpoch;
+        return new StepProgress(_state.Step, TotalSteps, epoch, loss, rate, norm, tokens, _state.TokensSeen, seconds);
+    }
+
+    /// <summary>Writes the trained adapter, or model, into the output directory.</summary>
+    public void SaveResult() => _checkpoints.SaveWeights(_options.OutputDirectory);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _model.Embedding.NoiseAlpha = 0;
+        _tape.Dispose();
+        _optimizer.Dispose();
+    }
+
+    private TrainingException Diverged(double loss)
+    {
+        string where = _optimizer.FirstNonFiniteGradient() is { } name ? $"the gradient of {name} is not finite" : FormattableString.Invariant($"the loss is {loss}");
+        string checkpoint = _checkpoints.Newest() is { } folder ? $"; the last checkpoint, {folder}, is intact" : "";
+        return new TrainingException($"Step {_state.Step + 1}: {where}. A lower learning_rate, or a max_grad_norm, usually helps{checkpoint}.");
+    }
+
+    private void Log(in StepProgress progress)
+    {
+        if (_state.Step % _options.LoggingSteps != 0 && _state.Step != TotalSteps)
+        {
+            return;
+        }
+
+        LoggedMetrics metrics = _state.TakeWindow(progress, ProcessMemory.PeakBytes(_backend));
+        foreach (ITrainingObserver observer in _observers)
+        {
+            observer.OnLogged(metrics);
+        }
+    }
+
+    /// <summary>Evaluates, and says whether it is time to stop.</summary>
+    private bool EvaluateHeldOut(CancellationToken cancellation)
+    {
+        if (_heldOut is null || cancellation.IsCancellationRequested)
+        {
+            return false;
+        }
+
+        EvaluationResult result = Evaluator.Evaluate(_model, _tape, _heldOut, _options.BatchSize, CancellationToken.None);
+        double epoch = (double)_state.Step / _planner.StepsPerEpoch;
+        foreach (ITrainingObserver observer in _observers)
+        {
+            observer.OnEvaluated(_state.Step, epoch, result);
+        }
+
+        return _state.CountEvaluation(result) >= _options.EarlyStoppingPatience && _options.EarlyStoppingPatience > 0;
+    }
+
+    private void Save()
+    {
+        string folder = _checkpoints.Save(_state);
+        Notify(observer => observer.OnCheckpoint(_state.Step, folder));
+    }
+
+    private void Notify(Action<ITrainingObserver> tell)
+    {
+        foreach (ITrainingObserver observer in _observers)
+        {
+            tell(observer);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+namespace PureSharpQLoRA.Transformers.Formats;
+
+/// <summary>The small files beside a model's weights: config, tokenizer, chat template, licence.</summary>
+public static class CompanionFiles
+{
+    private const long MaxBytes = 256 << 20;
+
+    private static readonly string[] WeightEndings = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack", ".index.json"];
+
+    /// <summary>Copies everything but weights, hidden files and folders. Files that are there already stay.</summary>
+    /// <param name="source">A model folder.</param>
+    /// <param name="target">An existing folder.</param>
+    public static void Copy(string source, string target)
+    {
+        foreach (string file in Directory.EnumerateFiles(source))
+        {
+            string name = Path.GetFileName(file), copy = Path.Combine(target, name);
+            if (name[0] == '.' || WeightEndings.Any(name.EndsWith) || File.Exists(copy) || new FileInfo(file).Length > MaxBytes)
+            {
+                continue;
+            }
+
+            // The copy must be writable for its owner even where the original is not.
+            using var from = new FileStream(file, FileMode.Open, FileAccess.Read);
+            using var to = new FileStream(copy, FileMode.CreateNew, FileAccess.Write);
+            from.CopyTo(to);
+        }
+    }
+}

@@ -1,0 +1,4 @@
+namespace PureSharpQLoRA.Transformers;
+
+/// <summary>A part of a model that holds weights.</summary>
+public abstract class Module;
