@@ -65,7 +65,7 @@ internal sealed unsafe class AttentionEngine : IDisposable
         float* at = _private.Reserve(memory, team.Size * AttentionWorkspace.Floats(_plan.Width));
         for (int member = 0; member < team.Size; member++)
         {
-            new Span<float>(AttentionWorkspace.Of(at, member, _plan.Width).Zeros, QueryBlock.Lanes).Clear();
+            new Span<float>(AttentionWorkspace.Of(at, member, _plan.Width).Zeros, AttentionWorkspace.ZeroFloats).Clear();
         }
 
         return at;

@@ -12,18 +12,21 @@ internal readonly unsafe struct AttentionWorkspace
     /// <summary>Keys whose gradients a thread sums up at a time, over all queries and the heads of a group.</summary>
     public const int SegmentKeys = 256;
 
+    /// <summary>Zeros for the widest tile.</summary>
+    public const int ZeroFloats = 64;
+
     private const int Lanes = QueryBlock.Lanes;
 
     public AttentionWorkspace(float* at, int width)
     {
         int block = width * Lanes;
         Zeros = at;
-        Shift = at + Lanes;
+        Shift = at + ZeroFloats;
         Delta = Shift + Lanes;
         QueryRows = Delta + Lanes;
         QueryT = QueryRows + block;
-        ResultT = QueryT + block;
-        GradientRows = ResultT + block;
+        Result = QueryT + block;
+        GradientRows = Result + block;
         GradientT = GradientRows + block;
         Scores = GradientT + block;
         ScoreGradients = Scores + ForwardKeys * Lanes;
@@ -31,7 +34,7 @@ internal readonly unsafe struct AttentionWorkspace
         ValueGradients = KeyGradients + SegmentKeys * width;
     }
 
-    /// <summary>32 zeros.</summary>
+    /// <summary>A row of zeros.</summary>
     public float* Zeros { get; }
 
     /// <summary>Minus the logarithms (base 2) of the sums, or factors, per query.</summary>
@@ -46,8 +49,8 @@ internal readonly unsafe struct AttentionWorkspace
     /// <summary>The same, [width][32].</summary>
     public float* QueryT { get; }
 
-    /// <summary>Output or query gradient, [width][32].</summary>
-    public float* ResultT { get; }
+    /// <summary>Output or query gradient, [32][width].</summary>
+    public float* Result { get; }
 
     /// <summary>Gradients of the block's outputs, [32][width].</summary>
     public float* GradientRows { get; }
@@ -68,7 +71,7 @@ internal readonly unsafe struct AttentionWorkspace
     public float* ValueGradients { get; }
 
     /// <summary>Floats per thread, whole cache lines.</summary>
-    public static long Floats(int width) => 3 * Lanes + 5L * width * Lanes + (ForwardKeys + BackwardKeys) * Lanes + 2L * SegmentKeys * width;
+    public static long Floats(int width) => ZeroFloats + 2 * Lanes + 5L * width * Lanes + (ForwardKeys + BackwardKeys) * Lanes + 2L * SegmentKeys * width;
 
     /// <summary>The workspace of a member of the team.</summary>
     public static AttentionWorkspace Of(float* first, int member, int width) => new(first + member * Floats(width), width);

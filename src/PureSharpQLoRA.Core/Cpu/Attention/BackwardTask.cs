@@ -43,8 +43,9 @@ internal static unsafe class BackwardTask
 
             float* keyGradient = plan.KeyRow(plan.Operands.KeyGradient, part.Document, first, keyHead);
             float* valueGradient = plan.KeyRow(plan.Operands.ValueGradient, part.Document, first, keyHead);
-            Packing.Unpack(scratch.KeyGradients, width, count, size, ForwardBlock.Ln2, false, keyGradient, plan.Shape.KeyWidth);
-            Packing.Unpack(scratch.ValueGradients, width, count, size, 1, false, valueGradient, plan.Shape.KeyWidth);
+            float keyFactor = ForwardBlock.Ln2, valueFactor = 1;
+            Packing.Unpack(scratch.KeyGradients, width, count, size, &keyFactor, 0, false, keyGradient, plan.Shape.KeyWidth);
+            Packing.Unpack(scratch.ValueGradients, width, count, size, &valueFactor, 0, false, valueGradient, plan.Shape.KeyWidth);
         }
     }
 
@@ -65,16 +66,15 @@ internal static unsafe class BackwardTask
             ScoreTiles.MultiplyByQueries(size, values, width, full, rows, scratch.GradientT, scratch.Delta, scratch.ScoreGradients);
             Differentiate(scratch.Scores, scratch.ScoreGradients, full);
             Differentiate(scratch.Scores + Half, scratch.ScoreGradients + Half, rows);
-            bool addBlock = first > firstKey;
             ScoreTiles.MultiplyByKeys(
-                keys, width, full, rows, scratch.ScoreGradients, addBlock ? scratch.ResultT : scratch.Zeros, addBlock ? Lanes : 0, scratch.ResultT);
+                block, first, rows, scratch.ScoreGradients, keys, width, scratch.Zeros, first > firstKey, scratch.Result);
             int offset = (first - segment) * width;
             ScoreTiles.AddToKeys(block, first, rows, scratch.ScoreGradients, scratch.QueryRows, width, scratch.KeyGradients + offset);
             ScoreTiles.AddToKeys(block, first, rows, scratch.Scores, scratch.GradientRows, width, scratch.ValueGradients + offset);
         }
 
-        BlockTranspose.Run(scratch.ResultT, Lanes, width, Lanes, scratch.QueryRows, width);
-        Packing.Unpack(scratch.QueryRows, width, block.Valid, size, plan.Shape.Scale, add, queryGradient, stride);
+        float scale = plan.Shape.Scale;
+        Packing.Unpack(scratch.Result, width, block.Valid, size, &scale, 0, add, queryGradient, stride);
     }
 
     private static void PrepareQueries(AttentionPlan plan, in AttentionWorkspace scratch, int document, int head, in QueryBlock block)
@@ -86,8 +86,8 @@ internal static unsafe class BackwardTask
         float* logs = plan.Operands.LogSumExp + (long)head * plan.Tokens + plan.Start(document) + block.First;
         Packing.Pack(query, stride, block.Valid, size, plan.Shape.Scale * ForwardBlock.Log2E, scratch.QueryRows, width, Lanes);
         Packing.Pack(gradient, stride, block.Valid, size, 1, scratch.GradientRows, width, Lanes);
-        BlockTranspose.Run(scratch.QueryRows, width, Lanes, width, scratch.QueryT, Lanes);
-        BlockTranspose.Run(scratch.GradientRows, width, Lanes, width, scratch.GradientT, Lanes);
+        BlockTranspose.Run(scratch.QueryRows, width, Lanes, width, 1, scratch.QueryT, Lanes);
+        BlockTranspose.Run(scratch.GradientRows, width, Lanes, width, 1, scratch.GradientT, Lanes);
         for (int i = 0; i < block.Valid; i++)
         {
             scratch.Shift[i] = -ForwardBlock.Log2E * logs[i];

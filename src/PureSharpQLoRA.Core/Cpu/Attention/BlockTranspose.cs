@@ -4,23 +4,24 @@ using System.Runtime.Intrinsics.X86;
 
 namespace PureSharpQLoRA.Core.Cpu.Attention;
 
-/// <summary>Turns blocks of query rows into lanes and back.</summary>
+/// <summary>Turns blocks of query rows into lanes.</summary>
 internal static unsafe class BlockTranspose
 {
-    /// <summary>to[j * toStride + i] = from[i * fromStride + j] for rows x columns elements, both multiples of 8.</summary>
-    public static void Run(float* from, nint fromStride, int rows, int columns, float* to, nint toStride)
+    /// <summary>to[j * toStride + i] = factor * from[i * fromStride + j] for rows x columns elements, both multiples of 8.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run(float* from, nint fromStride, int rows, int columns, float factor, float* to, nint toStride)
     {
         for (int i = 0; i < rows; i += 8)
         {
             for (int j = 0; j < columns; j += 8)
             {
-                Part(from + i * fromStride + j, fromStride, to + j * toStride + i, toStride);
+                Part(from + i * fromStride + j, fromStride, factor, to + j * toStride + i, toStride);
             }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Part(float* from, nint stride, float* to, nint toStride)
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Part(float* from, nint stride, float factor, float* to, nint toStride)
     {
         if (!Avx.IsSupported)
         {
@@ -28,17 +29,17 @@ internal static unsafe class BlockTranspose
             {
                 for (int j = 0; j < 8; j++)
                 {
-                    to[j * toStride + i] = from[i * stride + j];
+                    to[j * toStride + i] = factor * from[i * stride + j];
                 }
             }
 
             return;
         }
 
-        Vector256<float> r0 = Vector256.Load(from), r1 = Vector256.Load(from + stride);
-        Vector256<float> r2 = Vector256.Load(from + 2 * stride), r3 = Vector256.Load(from + 3 * stride);
-        Vector256<float> r4 = Vector256.Load(from + 4 * stride), r5 = Vector256.Load(from + 5 * stride);
-        Vector256<float> r6 = Vector256.Load(from + 6 * stride), r7 = Vector256.Load(from + 7 * stride);
+        Vector256<float> r0 = Vector256.Load(from) * factor, r1 = Vector256.Load(from + stride) * factor;
+        Vector256<float> r2 = Vector256.Load(from + 2 * stride) * factor, r3 = Vector256.Load(from + 3 * stride) * factor;
+        Vector256<float> r4 = Vector256.Load(from + 4 * stride) * factor, r5 = Vector256.Load(from + 5 * stride) * factor;
+        Vector256<float> r6 = Vector256.Load(from + 6 * stride) * factor, r7 = Vector256.Load(from + 7 * stride) * factor;
         Vector256<float> a0 = Avx.UnpackLow(r0, r1), a1 = Avx.UnpackHigh(r0, r1);
         Vector256<float> a2 = Avx.UnpackLow(r2, r3), a3 = Avx.UnpackHigh(r2, r3);
         Vector256<float> a4 = Avx.UnpackLow(r4, r5), a5 = Avx.UnpackHigh(r4, r5);

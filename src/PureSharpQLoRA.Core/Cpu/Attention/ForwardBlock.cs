@@ -23,8 +23,16 @@ internal static unsafe class ForwardBlock
         QueryBlock block = plan.Block(document, index);
         int size = plan.Shape.HeadSize, width = plan.Width, keyHead = head / plan.Group;
         float* query = plan.QueryRow(plan.Operands.Query, document, block.First, head);
-        Packing.Pack(query, plan.Shape.QueryWidth, block.Valid, size, plan.Shape.Scale * Log2E, scratch.QueryRows, width, Lanes);
-        BlockTranspose.Run(scratch.QueryRows, width, Lanes, width, scratch.QueryT, Lanes);
+        if (block.Valid == Lanes && size % 8 == 0)
+        {
+            BlockTranspose.Run(query, plan.Shape.QueryWidth, Lanes, size, plan.Shape.Scale * Log2E, scratch.QueryT, Lanes);
+        }
+        else
+        {
+            Packing.Pack(query, plan.Shape.QueryWidth, block.Valid, size, plan.Shape.Scale * Log2E, scratch.QueryRows, width, Lanes);
+            BlockTranspose.Run(scratch.QueryRows, width, Lanes, width, 1, scratch.QueryT, Lanes);
+        }
+
         float* scores = scratch.Scores;
         Vector512<float> max0 = Vector512.Create(Lowest), max1 = max0;
         Vector512<float> sum0 = default, sum1 = default;
@@ -45,17 +53,18 @@ internal static unsafe class ForwardBlock
             bool add = first > block.FirstKey;
             if (add)
             {
-                ScaleColumns(scratch.ResultT, width, shrink0, shrink1);
+                shrink0.Store(scratch.Shift);
+                shrink1.Store(scratch.Shift + Half);
+                Packing.Unpack(scratch.Result, width, Lanes, width, scratch.Shift, 1, false, scratch.Result, width);
             }
 
-            ScoreTiles.MultiplyByKeys(
-                values, width, full, rows, scores, add ? scratch.ResultT : scratch.Zeros, add ? Lanes : 0, scratch.ResultT);
+            ScoreTiles.MultiplyByKeys(block, first, rows, scores, values, width, scratch.Zeros, add, scratch.Result);
         }
 
-        ScaleColumns(scratch.ResultT, width, Vector512<float>.One / sum0, Vector512<float>.One / sum1);
-        BlockTranspose.Run(scratch.ResultT, Lanes, width, Lanes, scratch.QueryRows, width);
+        (Vector512<float>.One / sum0).Store(scratch.Shift);
+        (Vector512<float>.One / sum1).Store(scratch.Shift + Half);
         float* output = plan.QueryRow(plan.Operands.Output, document, block.First, head);
-        Packing.Unpack(scratch.QueryRows, width, block.Valid, size, 1, false, output, plan.Shape.QueryWidth);
+        Packing.Unpack(scratch.Result, width, block.Valid, size, scratch.Shift, 1, false, output, plan.Shape.QueryWidth);
         if (plan.Operands.LogSumExp != null)
         {
             float* logs = plan.Operands.LogSumExp + (long)head * plan.Tokens + plan.Start(document) + block.First;
@@ -95,14 +104,5 @@ internal static unsafe class ForwardBlock
         }
 
         return sum + other;
-    }
-
-    private static void ScaleColumns(float* blockT, int width, Vector512<float> factor0, Vector512<float> factor1)
-    {
-        for (int d = 0; d < width; d++, blockT += Lanes)
-        {
-            (Vector512.Load(blockT) * factor0).Store(blockT);
-            (Vector512.Load(blockT + Half) * factor1).Store(blockT + Half);
-        }
     }
 }

@@ -25,15 +25,15 @@ internal static unsafe class Packing
         new Span<float>(to, (paddedRows - rows) * padded).Clear();
     }
 
-    /// <summary>to[row][0..size) = factor * from[row][0..size), or adds that.</summary>
+    /// <summary>to[row][0..size) = factors[row * factorStep] * from[row][0..size), or adds that.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Unpack(float* from, int padded, int rows, int size, float factor, bool add, float* to, nint stride)
+    public static void Unpack(float* from, int padded, int rows, int size, float* factors, int factorStep, bool add, float* to, nint stride)
     {
-        for (int row = 0; row < rows; row++, from += padded, to += stride)
+        for (int row = 0; row < rows; row++, from += padded, to += stride, factors += factorStep)
         {
             for (int d = 0; d < size; d += VectorParts.Lanes)
             {
-                Vector512<float> value = Vector512.Load(from + d) * factor;
+                Vector512<float> value = Vector512.Load(from + d) * *factors;
                 VectorParts.Store(add ? value + VectorParts.Load(to + d, size - d) : value, to + d, size - d);
             }
         }

@@ -51,7 +51,8 @@ internal sealed unsafe class PartialSumWork : ParallelRange
                 continue;
             }
 
-            Packing.Unpack(_partials + last + (long)block.First * width, width, block.Valid, width, 1, written, sum, width);
+            float factor = 1;
+            Packing.Unpack(_partials + last + (long)block.First * width, width, block.Valid, width, &factor, 0, written, sum, width);
             written = true;
         }
 

@@ -28,62 +28,57 @@ internal static unsafe class ScoreTiles
         }
     }
 
-    /// <summary>resultT[d][query] = start[d][query] + sum over keys of rows[key][d] * weights[key][query].</summary>
-    public static void MultiplyByKeys(float* rows, int width, int full, int count, float* weights, float* start, nint startRow, float* resultT)
+    /// <summary>result[query][d] = (add ? result : 0) + sum over the keys that the query sees of weights[key][query] * rows[key][d].</summary>
+    public static void MultiplyByKeys(
+        in QueryBlock block, int firstKey, int count, float* weights, float* rows, int width, float* zeros, bool add, float* result)
     {
-        for (int d = 0; d < width; d += 8)
+        int tile = TileRows(width);
+        for (int lane = 0; lane < block.Valid; lane += tile)
         {
-            AttentionTile.Multiply8x32(full, rows + d, 1, width, weights, Lanes, resultT + d * Lanes, Lanes, start + d * startRow, startRow);
-        }
-
-        if (count <= full)
-        {
-            return;
-        }
-
-        rows += full * width;
-        weights += full * Lanes + Half;
-        resultT += Half;
-        for (int d = 0; d < width; d += 16)
-        {
-            float* c = resultT + d * Lanes;
-            AttentionTile.Multiply16x16(count - full, rows + d, 1, width, weights, Lanes, c, Lanes, c, Lanes);
+            int first = block.Window == 0 ? 0 : Math.Clamp(block.Position + lane - block.Window + 1 - firstKey, 0, count);
+            int end = Math.Min(count, block.Position + lane + tile - firstKey);
+            float* c = result + lane * width;
+            Multiply(
+                Math.Max(0, end - first), weights + first * Lanes + lane, 1, Lanes, rows + first * width, width, c, add ? c : zeros, add ? width : 0);
         }
     }
 
     /// <summary>result[key][d] += sum over the queries that see the key of weights[key][query] * rows[query][d].</summary>
     public static void AddToKeys(in QueryBlock block, int firstKey, int count, float* weights, float* rows, int width, float* result)
     {
-        int key = 0;
-        for (; key < count; key += 8)
+        int tile = TileRows(width);
+        for (int key = 0; key < count; key += tile)
         {
-            (int first, int queries) = VisibleFrom(block, firstKey + key, 8);
-            float* a = weights + key * Lanes + first;
-            float* b = rows + first * width;
+            int distance = firstKey + key - block.Position;
+            int first = Math.Clamp(distance, 0, Lanes);
+            int end = block.Window == 0 ? block.Valid : Math.Min(block.Valid, distance + tile - 1 + block.Window);
             float* c = result + key * width;
-            int d = 0;
-            if (width % 32 != 0 && width >= 48)
-            {
-                AttentionTile.Multiply8x48(queries, a, Lanes, 1, b, width, c, width, c, width);
-                d = 48;
-            }
-
-            for (; d <= width - 32; d += 32)
-            {
-                AttentionTile.Multiply8x32(queries, a, Lanes, 1, b + d, width, c + d, width, c + d, width);
-            }
+            Multiply(Math.Max(0, end - first), weights + key * Lanes + first, Lanes, 1, rows + first * width, width, c, c, width);
         }
+    }
 
-        if (width != 16)
+    private static int TileRows(int width) => width == 16 ? 16 : 8;
+
+    /// <summary>A row of tiles: c[i][d] = start[i][d] + sum over s of a[i * aRow + s * aStep] * b[s][d] for all d below the width.</summary>
+    private static void Multiply(
+        int steps, float* a, nint aRow, nint aStep, float* b, int width, float* c, float* start, int startRow)
+    {
+        if (width == 16)
         {
+            AttentionTile.Multiply16x16(steps, a, aRow, aStep, b, width, c, width, start, startRow);
             return;
         }
 
-        for (key = 0; key < count; key += 16)
+        int d = 0, startStep = startRow == 0 ? 0 : 1;
+        if (width % 32 != 0)
         {
-            (int first, int queries) = VisibleFrom(block, firstKey + key, 16);
-            float* c = result + key * width;
-            AttentionTile.Multiply16x16(queries, weights + key * Lanes + first, Lanes, 1, rows + first * width, width, c, width, c, width);
+            AttentionTile.Multiply8x48(steps, a, aRow, aStep, b, width, c, width, start, startRow);
+            d = 48;
+        }
+
+        for (; d < width; d += 32)
+        {
+            AttentionTile.Multiply8x32(steps, a, aRow, aStep, b + d, width, c + d, width, start + d * startStep, startRow);
         }
     }
 
@@ -118,13 +113,5 @@ internal static unsafe class ScoreTiles
         Vector512<int> sees1 = Vector512.GreaterThanOrEqual(upper, first) & Vector512.LessThan(upper, end);
         Vector512.ConditionalSelect(sees0.AsSingle(), Vector512.Load(row), hidden).Store(row);
         Vector512.ConditionalSelect(sees1.AsSingle(), Vector512.Load(row + Half), hidden).Store(row + Half);
-    }
-
-    /// <summary>The queries of the block that see at least one of the given keys.</summary>
-    private static (int First, int Count) VisibleFrom(in QueryBlock block, int key, int keys)
-    {
-        int first = Math.Clamp(key - block.Position, 0, Lanes);
-        int end = block.Window == 0 ? block.Valid : Math.Min(block.Valid, key + keys - 1 - block.Position + block.Window);
-        return (first, Math.Max(0, end - first));
     }
 }
