@@ -1,5 +1,6 @@
 using PureSharpQLoRA.Core.Cpu;
 using PureSharpQLoRA.Core.Cpu.Attention;
+using PureSharpQLoRA.Testing;
 
 namespace PureSharpQLoRA.Core.Tests.Attention;
 
@@ -16,6 +17,7 @@ internal sealed unsafe class AttentionCase : IDisposable
 
     public AttentionCase(AttentionShape shape, int[] lengths, int past = 0, int threads = 2, int seed = 1)
     {
+        FallbackRun.CheckInstructions();
         (Shape, _past) = (shape, past);
         _starts = new int[lengths.Length + 1];
         for (int i = 0; i < lengths.Length; i++)
