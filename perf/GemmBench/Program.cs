@@ -4,7 +4,7 @@ using PureSharpQLoRA.Core.Cpu;
 using PureSharpQLoRA.Core.Cpu.Gemm;
 using PureSharpQLoRA.GemmBench;
 
-// dotnet run -c Release --project perf/GemmBench [-- seconds-per-figure [part-of-a-title]]
+// dotnet run -c Release --project perf/GemmBench [-- seconds-per-figure [part-of-a-title or attention]]
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 double seconds = args.Length > 0 ? double.Parse(args[0], CultureInfo.InvariantCulture) : 0.5;
 string filter = args.Length > 1 ? args[1] : "";
@@ -63,4 +63,9 @@ foreach (Problem problem in problems)
     }
 
     Console.WriteLine(row);
+}
+
+if ("attention".Contains(filter, StringComparison.Ordinal))
+{
+    AttentionBench.Run(seconds);
 }

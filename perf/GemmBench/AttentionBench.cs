@@ -3,14 +3,13 @@ using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Core.Cpu;
 using PureSharpQLoRA.Core.Cpu.Attention;
 
-namespace PureSharpQLoRA.KernelBench;
+namespace PureSharpQLoRA.GemmBench;
 
 /// <summary>Causal attention: useful GFLOP/s, where only the half of the products below the diagonal counts as useful.</summary>
 internal static unsafe class AttentionBench
 {
     public static void Run(double seconds)
     {
-        Console.WriteLine($"One thread, the tile product alone (8 x 32, 64 steps, in the first-level cache): {Tile(seconds):F0} GFLOP/s");
         Console.WriteLine();
         Console.WriteLine("| documents x length, heads / key heads x size | forward 1 / 2 threads | backward 1 / 2 threads |");
         Console.WriteLine("|---|---|---|");
@@ -53,23 +52,6 @@ internal static unsafe class AttentionBench
         Console.WriteLine(
             $"| {documents} x {length}, {heads} / {keyHeads} x {size}{(model.Length > 0 ? $" ({model})" : "")} "
             + $"| {results[0]:F0} / {results[1]:F0} | {results[2]:F0} / {results[3]:F0} |");
-    }
-
-    private static double Tile(double seconds)
-    {
-        using var memory = new MemoryPool(new CpuAllocator());
-        using var scope = new TensorScope(memory, MemoryPurpose.Workspace);
-        var random = new Random(3);
-        float* a = Matrix(scope, random, 8, 64), b = Matrix(scope, random, 64, 32), c = Matrix(scope, random, 8, 32), zeros = Matrix(scope, random, 1, 32);
-        const int Repeats = 1000;
-        double best = Best(seconds, () =>
-        {
-            for (int i = 0; i < Repeats; i++)
-            {
-                AttentionTile.Multiply8x32(64, a, 64, 1, b, 32, c, 32, zeros, 0);
-            }
-        });
-        return 2.0 * Repeats * 8 * 32 * 64 / 1e9 / best;
     }
 
     private static float* Matrix(TensorScope scope, Random random, int rows, int columns)
