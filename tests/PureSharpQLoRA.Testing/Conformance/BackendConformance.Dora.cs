@@ -1,0 +1,61 @@
+using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Testing.ReferenceOps;
+
+namespace PureSharpQLoRA.Testing.Conformance;
+
+public abstract partial class BackendConformance
+{
+    [Theory]
+    [InlineData(DataType.Float32)]
+    [InlineData(DataType.Float16)]
+    [InlineData(DataType.BFloat16)]
+    [InlineData(DataType.Nf4)]
+    public void Norms_of_adapted_rows(DataType type)
+    {
+        foreach (int outputs in Widths)
+        {
+            foreach (int inputs in Widths)
+            {
+                int rank = 1 + ((outputs + inputs) % 16);
+                Operand weight = Random(outputs, inputs, type), a = Random(rank, inputs), b = Random(outputs, rank);
+                GuardedOutput norms = Output(new Shape(outputs));
+                Backend.AdaptedRowNorms(weight.Tensor, a.Tensor, b.Tensor, 0.5f, norms.Tensor);
+                double[] exact = ReferenceDora.AdaptedRowNorms(weight.Values, a.Values, b.Values, 0.5, outputs, inputs, rank);
+                Accuracy.AssertClose(exact, norms.Read(), Bounds.RowNorm, $"[{outputs}, {inputs}], rank {rank}");
+                Scope.Reset();
+            }
+        }
+    }
+
+    [Fact]
+    public void Scaled_columns_and_their_dot_products()
+    {
+        foreach (int tokens in TokenCounts)
+        {
+            foreach (int width in Widths)
+            {
+                var shape = new Shape(tokens, width);
+                Operand x = Random(shape), other = Random(shape), numerator = Random(new Shape(width));
+                Operand denominator = Operand(new Shape(width), [.. RandomValues(width).Select(value => (double)(float)(1.5 + value))]);
+                double[] exact = ReferenceDora.ScaleColumns(x.Values, numerator.Values, denominator.Values);
+                GuardedOutput y = Output(shape);
+                Backend.ScaleColumns(x.Tensor, numerator.Tensor, denominator.Tensor, y.Tensor);
+                Accuracy.AssertClose(exact, y.Read(), Bounds.Elementwise, $"{shape}");
+
+                y = Output(shape, x.Values);
+                Backend.ScaleColumns(y.Tensor, numerator.Tensor, denominator.Tensor, y.Tensor);
+                Accuracy.AssertClose(exact, y.Read(), Bounds.Elementwise, $"in place, {shape}");
+
+                double[] dots = ReferenceDora.ColumnDots(x.Values, other.Values, denominator.Values);
+                GuardedOutput result = Output(new Shape(width));
+                Backend.ColumnDots(x.Tensor, other.Tensor, denominator.Tensor, result.Tensor, accumulate: false);
+                Accuracy.AssertClose(dots, result.Read(), Bounds.ColumnSum, $"dots, {shape}");
+
+                result = Output(new Shape(width), numerator.Values);
+                Backend.ColumnDots(x.Tensor, other.Tensor, denominator.Tensor, result.Tensor, accumulate: true);
+                Accuracy.AssertClose(ReferenceElementwise.Add(numerator.Values, dots), result.Read(), Bounds.ColumnSum, $"dots added, {shape}");
+                Scope.Reset();
+            }
+        }
+    }
+}

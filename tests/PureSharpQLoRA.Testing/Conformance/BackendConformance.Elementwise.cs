@@ -1,0 +1,166 @@
+using System.Runtime.InteropServices;
+using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Testing.ReferenceOps;
+
+namespace PureSharpQLoRA.Testing.Conformance;
+
+public abstract partial class BackendConformance
+{
+    /// <summary>Ties to even, subnormal numbers, the largest that do not overflow, and those that do.</summary>
+    private static float[] SpecialValues =>
+    [
+        0, -0f, 1, -1, float.PositiveInfinity, float.NegativeInfinity, float.Epsilon, float.MaxValue, float.MinValue, 65504, 65519.996f, 65520, -65520,
+        6.1035156e-5f, 6.0975552e-5f, 5.9604645e-8f, 2.9802322e-8f, 2.9802326e-8f, 1.00390625f, 1.01171875f, 1.0039063f, 1.00048828125f,
+        1.00146484375f, 2049, 2051, 1e-40f, 3.3895314e38f, 3.3961776e38f, MathF.PI, -1f / 3,
+    ];
+
+    [Fact]
+    public void Sums_of_tensors()
+    {
+        foreach (int tokens in TokenCounts)
+        {
+            foreach (int width in Widths)
+            {
+                var shape = new Shape(tokens, width);
+                Operand a = Random(shape), b = Random(shape);
+                double[] exact = ReferenceElementwise.Add(a.Values, b.Values);
+                GuardedOutput y = Output(shape);
+                Backend.Add(a.Tensor, b.Tensor, y.Tensor);
+                Accuracy.AssertClose(exact, y.Read(), Bounds.Elementwise, $"{shape}");
+
+                y = Output(shape, b.Values);
+                Backend.Add(a.Tensor, y.Tensor, y.Tensor);
+                Accuracy.AssertClose(exact, y.Read(), Bounds.Elementwise, $"in place, {shape}");
+
+                y = Output(shape, b.Values);
+                Backend.AddScaled(a.Tensor, -0.3f, y.Tensor);
+                Accuracy.AssertClose(ReferenceElementwise.AddScaled(b.Values, a.Values, -0.3f), y.Read(), Bounds.Elementwise, $"scaled, {shape}");
+
+                y = Output(shape);
+                Backend.Fill(y.Tensor, 1.25f);
+                Assert.All(y.Read(), value => Assert.Equal(1.25, value));
+                Scope.Reset();
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(DataType.Float16)]
+    [InlineData(DataType.BFloat16)]
+    public void Copies_round_to_nearest_even_and_back(DataType type)
+    {
+        bool brain = type == DataType.BFloat16;
+        for (int count = 1; count <= 70; count++)
+        {
+            CheckCopy([.. RandomValues(count, 3).Select(value => (float)value)]);
+        }
+
+        CheckCopy(SpecialValues);
+        CheckCopy([float.NaN, -float.NaN]);
+
+        void CheckCopy(float[] values)
+        {
+            Tensor from = Scope.Allocate(new Shape(values.Length)), half = Scope.Allocate(new Shape(values.Length), type);
+            Backend.Upload(values, from);
+            Backend.Copy(from, half);
+            var bits = new ushort[values.Length];
+            Backend.Download(half, MemoryMarshal.AsBytes(bits.AsSpan()));
+            float[] rounded = [.. bits.Select(brain ? ReferenceHalves.FromBFloat16 : ReferenceHalves.FromFloat16)];
+            for (int i = 0; i < values.Length; i++)
+            {
+                ushort exact = brain ? ReferenceHalves.ToBFloat16(values[i]) : ReferenceHalves.ToFloat16(values[i]);
+                Assert.True(float.IsNaN(values[i]) ? float.IsNaN(rounded[i]) : exact == bits[i], $"{values[i]:R}: {bits[i]:X4}, not {exact:X4}");
+            }
+
+            GuardedOutput back = Output(new Shape(values.Length));
+            Backend.Copy(half, back.Tensor);
+            Assert.Equal(rounded.Select(value => (double)value), back.Read());
+            Scope.Reset();
+        }
+    }
+
+    [Fact]
+    public void Copies_between_equal_types_keep_every_bit()
+    {
+        Operand x = Random(33, 17);
+        GuardedOutput y = Output(new Shape(17, 33));
+        Backend.Copy(x.Tensor, y.Tensor);
+        Assert.Equal(x.Values, y.Read());
+        Assert.Throws<ShapeException>(() => Backend.Copy(x.Tensor, Output(new Shape(17, 32)).Tensor));
+
+        int[] numbers = RandomIds(33, int.MaxValue);
+        Tensor copy = Scope.Allocate(new Shape(33), DataType.Int32);
+        Backend.Copy(Integers(numbers), copy);
+        var read = new int[33];
+        Backend.Download(copy, MemoryMarshal.AsBytes(read.AsSpan()));
+        Assert.Equal(numbers, read);
+        Assert.Throws<ShapeException>(() => Backend.Copy(copy, Scope.Allocate(new Shape(33))));
+    }
+
+    [Fact]
+    public void Bytes_that_are_uploaded_come_back()
+    {
+        foreach (DataType type in Enum.GetValues<DataType>())
+        {
+            Tensor tensor = Scope.Allocate(new Shape(3, 17), type);
+            var bytes = new byte[tensor.Bytes];
+            _random.NextBytes(bytes);
+            Backend.Upload(bytes, tensor);
+            var read = new byte[bytes.Length];
+            Backend.Download(tensor, read);
+            Assert.Equal(bytes, read);
+            Assert.Throws<ShapeException>(() => Backend.Upload(bytes.AsSpan(1), tensor));
+            Assert.Throws<ShapeException>(() => Backend.Download(tensor, new byte[bytes.Length + 1]));
+        }
+    }
+
+    [Fact]
+    public void Sums_over_tensors_are_exact_to_double_and_the_same_every_time()
+    {
+        foreach (int count in new[] { 1, 3, 15, 17, 33, 129, 8191, 8192, 8193, 100_003 })
+        {
+            Operand x = Random(new Shape(count));
+            double sum = Backend.Sum(x.Tensor), squares = Backend.SumOfSquares(x.Tensor);
+
+            // Against the sum of the magnitudes: the terms of a sum cancel.
+            double error = Math.Abs(sum - ReferenceElementwise.Sum(x.Values)) / x.Values.Sum(Math.Abs);
+            Assert.True(error <= Bounds.Sum, $"{count} elements: {error:E2}");
+            double exact = ReferenceElementwise.SumOfSquares(x.Values);
+            Assert.True(Math.Abs(squares - exact) <= Bounds.Sum * exact, $"{count} elements: {squares} for {exact}");
+            for (int again = 0; again < 5; again++)
+            {
+                Assert.Equal(sum, Backend.Sum(x.Tensor));
+                Assert.Equal(squares, Backend.SumOfSquares(x.Tensor));
+            }
+
+            Scope.Reset();
+        }
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    [InlineData(float.NegativeInfinity)]
+    public void A_sum_of_squares_shows_an_element_that_is_not_finite(float bad)
+    {
+        foreach (int count in new[] { 1, 17, 20_000 })
+        {
+            foreach (int place in new[] { 0, count / 2, count - 1 })
+            {
+                double[] values = RandomValues(count);
+                values[place] = bad;
+                Assert.False(double.IsFinite(Backend.SumOfSquares(Operand(new Shape(count), values).Tensor)));
+                Scope.Reset();
+            }
+        }
+    }
+
+    /// <summary>The square of 1e20 is beyond fp32, not beyond double.</summary>
+    [Fact]
+    public void A_sum_of_squares_of_large_elements_is_finite()
+    {
+        Operand x = Random(new Shape(1000), amplitude: 1e20);
+        double exact = ReferenceElementwise.SumOfSquares(x.Values);
+        Assert.True(Math.Abs(Backend.SumOfSquares(x.Tensor) - exact) <= Bounds.Sum * exact);
+    }
+}

@@ -1,0 +1,190 @@
+using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Testing.ReferenceOps;
+
+namespace PureSharpQLoRA.Testing.Conformance;
+
+public abstract partial class BackendConformance
+{
+    [Theory]
+    [InlineData(1e-5f, 1)]
+    [InlineData(1e-6f, 30)]
+    [InlineData(1e-2f, 0.01)]
+    public void RmsNorm(float epsilon, double amplitude)
+    {
+        foreach ((Shape shape, int size) in NormCases())
+        {
+            Operand x = Random(shape, amplitude: amplitude), weight = Random(new Shape(size));
+            GuardedOutput y = Output(shape);
+            Backend.RmsNorm(x.Tensor, weight.Tensor, y.Tensor, epsilon);
+            Accuracy.AssertClose(ReferenceRmsNorm.Forward(x.Values, weight.Values, epsilon), y.Read(), Bounds.RmsNorm, $"{shape}, groups of {size}");
+            Scope.Reset();
+        }
+    }
+
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(true, false)]
+    [InlineData(false, true)]
+    [InlineData(true, true)]
+    public void RmsNorm_backward(bool accumulateX, bool accumulateWeight)
+    {
+        const float Epsilon = 1e-5f;
+        foreach ((Shape shape, int size) in NormCases())
+        {
+            Operand x = Random(shape), weight = Random(new Shape(size)), dy = Random(shape);
+            (double[] forX, double[] forWeight) = ReferenceRmsNorm.Backward(x.Values, weight.Values, dy.Values, Epsilon);
+            double[]? beforeX = accumulateX ? RandomValues(forX.Length) : null, beforeWeight = accumulateWeight ? RandomValues(size) : null;
+            double[] exactX = beforeX is null ? forX : ReferenceElementwise.Add(beforeX, forX);
+            double[] exactWeight = beforeWeight is null ? forWeight : ReferenceElementwise.Add(beforeWeight, forWeight);
+
+            GuardedOutput dx = Output(shape, beforeX), dWeight = Output(new Shape(size), beforeWeight);
+            Backend.RmsNormBackward(x.Tensor, weight.Tensor, dy.Tensor, Epsilon, dx.Tensor, accumulateX, dWeight.Tensor, accumulateWeight);
+            Check(dx, dWeight);
+
+            dx = Output(shape, beforeX);
+            Backend.RmsNormBackward(x.Tensor, weight.Tensor, dy.Tensor, Epsilon, dx.Tensor, accumulateX, null, false);
+            Check(dx, null);
+
+            dWeight = Output(new Shape(size), beforeWeight);
+            Backend.RmsNormBackward(x.Tensor, weight.Tensor, dy.Tensor, Epsilon, null, false, dWeight.Tensor, accumulateWeight);
+            Check(null, dWeight);
+            Scope.Reset();
+
+            // A group of one value is normalised to its sign: the gradient is what the cancellation of two terms leaves.
+            void Check(GuardedOutput? dx, GuardedOutput? dWeight)
+            {
+                if (dx is not null && size > 1)
+                {
+                    Accuracy.AssertClose(exactX, dx.Read(), Bounds.RmsNorm, $"dx, {shape}, groups of {size}");
+                }
+
+                if (dWeight is not null)
+                {
+                    Accuracy.AssertClose(exactWeight, dWeight.Read(), Bounds.RmsNorm, $"dWeight, {shape}, groups of {size}");
+                }
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(20)]
+    [InlineData(200)]
+    public void SwiGlu(double amplitude)
+    {
+        foreach ((Shape shape, _) in NormCases())
+        {
+            Operand gate = Random(shape, amplitude: amplitude), up = Random(shape), dy = Random(shape);
+            GuardedOutput y = Output(shape);
+            Backend.SwiGlu(gate.Tensor, up.Tensor, y.Tensor);
+            Accuracy.AssertClose(ReferenceSwiGlu.Forward(gate.Values, up.Values), y.Read(), Bounds.SwiGlu, $"{shape}");
+
+            (double[] forGate, double[] forUp) = ReferenceSwiGlu.Backward(gate.Values, up.Values, dy.Values);
+            GuardedOutput dGate = Output(shape), dUp = Output(shape);
+            Backend.SwiGluBackward(gate.Tensor, up.Tensor, dy.Tensor, dGate.Tensor, dUp.Tensor);
+            Accuracy.AssertClose(forGate, dGate.Read(), Bounds.SwiGlu, $"dGate, {shape}");
+            Accuracy.AssertClose(forUp, dUp.Read(), Bounds.SwiGlu, $"dUp, {shape}");
+
+            GuardedOutput inPlace = Output(shape, dy.Values);
+            dGate = Output(shape);
+            Backend.SwiGluBackward(gate.Tensor, up.Tensor, inPlace.Tensor, dGate.Tensor, inPlace.Tensor);
+            Accuracy.AssertClose(forGate, dGate.Read(), Bounds.SwiGlu, $"dGate, dUp in place of dy, {shape}");
+            Accuracy.AssertClose(forUp, inPlace.Read(), Bounds.SwiGlu, $"dUp in place of dy, {shape}");
+            Scope.Reset();
+        }
+    }
+
+    [Theory]
+    [InlineData(2, 3)]
+    [InlineData(6, 2)]
+    [InlineData(8, 4)]
+    [InlineData(48, 3)]
+    [InlineData(64, 4)]
+    [InlineData(80, 1)]
+    [InlineData(128, 2)]
+    public void Rotation(int headSize, int heads)
+    {
+        const int Positions = 200;
+        double[] angles = RandomValues(Positions * headSize / 2, Math.PI);
+        var table = new Shape(Positions, headSize / 2);
+        Operand cosines = Operand(table, [.. angles.Select(angle => (double)(float)Math.Cos(angle))]);
+        Operand sines = Operand(table, [.. angles.Select(angle => (double)(float)Math.Sin(angle))]);
+        foreach (int tokens in TokenCounts)
+        {
+            int[] positions = RandomIds(tokens, Positions);
+            double[] x = RandomValues(tokens * heads * headSize);
+            foreach (bool inverse in new[] { false, true })
+            {
+                GuardedOutput y = Output(new Shape(tokens, heads * headSize), x);
+                Backend.Rotate(y.Tensor, cosines.Tensor, sines.Tensor, positions, headSize, inverse);
+                double[] exact = ReferenceRotary.Rotate(x, cosines.Values, sines.Values, positions, headSize, inverse);
+                Accuracy.AssertClose(exact, y.Read(), Bounds.Elementwise, $"{tokens} tokens, inverse {inverse}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(DataType.Float32)]
+    [InlineData(DataType.Float16)]
+    [InlineData(DataType.BFloat16)]
+    public void Gathered_rows_are_exact(DataType type)
+    {
+        foreach (int width in Widths)
+        {
+            foreach (int tokens in TokenCounts)
+            {
+                Operand table = Random(50, width, type);
+                int[] ids = RandomIds(tokens, 50);
+                GuardedOutput y = Output(new Shape(tokens, width));
+                Backend.Gather(table.Tensor, Integers(ids), y.Tensor);
+                Assert.Equal(ReferenceEmbedding.Gather(table.Values, ids, width), y.Read());
+                Scope.Reset();
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(50)]
+    [InlineData(int.MinValue)]
+    public void An_id_outside_the_table_is_refused(int id)
+    {
+        Operand table = Random(50, 16);
+        Tensor y = Output(new Shape(3, 16)).Tensor;
+        Assert.Throws<ArgumentOutOfRangeException>(() => Backend.Gather(table.Tensor, Integers([0, id, 49]), y));
+    }
+
+    [Fact]
+    public void Scattered_rows_are_added()
+    {
+        foreach (int width in Widths)
+        {
+            foreach (int tokens in TokenCounts)
+            {
+                // Far fewer rows than tokens, so that rows are named again and again.
+                Operand dy = Random(tokens, width);
+                int[] ids = RandomIds(tokens, 7);
+                double[] before = RandomValues(7 * width);
+                GuardedOutput dTable = Output(new Shape(7, width), before);
+                Backend.ScatterAdd(dy.Tensor, Integers(ids), dTable.Tensor);
+                Accuracy.AssertClose(ReferenceEmbedding.ScatterAdd(dy.Values, ids, before), dTable.Read(), Bounds.ColumnSum, $"[{tokens}, {width}]");
+                Scope.Reset();
+            }
+        }
+    }
+
+    private static IEnumerable<(Shape Shape, int Size)> NormCases()
+    {
+        foreach (int tokens in TokenCounts)
+        {
+            foreach (int size in Widths)
+            {
+                yield return (new Shape(tokens, size), size);
+            }
+
+            yield return (new Shape(tokens, 3 * 17), 17);
+            yield return (new Shape(tokens, 4 * 64), 64);
+            yield return (new Shape(tokens, 2 * 128), 128);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+namespace PureSharpQLoRA.Testing.Conformance;
+
+/// <summary>The relative Frobenius error that a backend may make, by family of operations.</summary>
+public sealed record ConformanceBounds
+{
+    /// <summary>What a backend that computes in fp32 keeps to.</summary>
+    public static ConformanceBounds Single { get; } = new();
+
+    /// <summary>Sums, scaling, dropout, rotation: a rounding or two.</summary>
+    public double Elementwise { get; init; } = 2e-7;
+
+    /// <summary>Matrix products.</summary>
+    public double Product { get; init; } = 1e-6;
+
+    /// <summary>Sums over rows.</summary>
+    public double ColumnSum { get; init; } = 1e-6;
+
+    /// <summary>Normalisation, forward and backward.</summary>
+    public double RmsNorm { get; init; } = 1e-6;
+
+    /// <summary>The gated activation, forward and backward.</summary>
+    public double SwiGlu { get; init; } = 1e-6;
+
+    /// <summary>The result of attention.</summary>
+    public double Attention { get; init; } = 1e-6;
+
+    /// <summary>The gradients of attention.</summary>
+    public double AttentionGradient { get; init; } = 5e-6;
+
+    /// <summary>Losses, relative to 1 where they are smaller.</summary>
+    public double Loss { get; init; } = 5e-7;
+
+    /// <summary>The gradient of the loss.</summary>
+    public double LossGradient { get; init; } = 1e-6;
+
+    /// <summary>Norms of adapted rows.</summary>
+    public double RowNorm { get; init; } = 1e-6;
+
+    /// <summary>Parameters and moments after several steps of the optimizer.</summary>
+    public double Optimizer { get; init; } = 1e-6;
+
+    /// <summary>Sums in double.</summary>
+    public double Sum { get; init; } = 1e-13;
+}
