@@ -65,7 +65,7 @@ public abstract partial class BackendConformance
             Backend.Copy(from, half);
             var bits = new ushort[values.Length];
             Backend.Download(half, MemoryMarshal.AsBytes(bits.AsSpan()));
-            float[] rounded = [.. bits.Select(brain ? ReferenceHalves.FromBFloat16 : ReferenceHalves.FromFloat16)];
+            float[] rounded = [.. bits.Select(b => brain ? ReferenceHalves.FromBFloat16(b) : ReferenceHalves.FromFloat16(b))];
             for (int i = 0; i < values.Length; i++)
             {
                 ushort exact = brain ? ReferenceHalves.ToBFloat16(values[i]) : ReferenceHalves.ToFloat16(values[i]);

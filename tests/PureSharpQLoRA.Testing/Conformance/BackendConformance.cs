@@ -79,7 +79,7 @@ public abstract partial class BackendConformance : IDisposable
         }
 
         bool brain = type == DataType.BFloat16;
-        ushort[] bits = [.. padded.Select(brain ? ReferenceHalves.ToBFloat16 : ReferenceHalves.ToFloat16)];
+        ushort[] bits = [.. padded.Select(value => brain ? ReferenceHalves.ToBFloat16(value) : ReferenceHalves.ToFloat16(value))];
         Backend.Upload(MemoryMarshal.AsBytes(bits.AsSpan()), whole);
         double[] rounded = [.. bits[around..^around].Select(b => (double)(brain ? ReferenceHalves.FromBFloat16(b) : ReferenceHalves.FromFloat16(b)))];
         return new Operand(Scope.Wrap(shape, type, whole.Buffer!, sizeof(ushort) * around), rounded);
@@ -109,6 +109,4 @@ public abstract partial class BackendConformance : IDisposable
 
     /// <summary>Guarded memory for a result: NaN, or what it is to be added to.</summary>
     private GuardedOutput Output(Shape shape, double[]? initial = null) => new(Backend, Scope, shape, initial);
-
-    private double[] Read(Tensor tensor) => [.. Backend.ToArray(tensor).Select(value => (double)value)];
 }
