@@ -19,6 +19,18 @@ public static class Accuracy
         return error == 0 ? 0 : Math.Sqrt(error / norm);
     }
 
+    /// <summary>
+    /// Fails unless the Frobenius norm of the difference is at most the bound times that of <paramref name="scale"/>. For sums whose terms cancel:
+    /// the scale of an element is the root of the sum of the squares of its terms, which is what a sum of terms with random signs has.
+    /// </summary>
+    public static void AssertCloseFor(double[] scale, double[] exact, double[] actual, double bound, FormattableString what)
+    {
+        Assert.Equal(exact.Length, actual.Length);
+        double difference = exact.Zip(actual, (e, a) => (a - e) * (a - e)).Sum();
+        double error = Math.Sqrt(difference / scale.Sum(value => value * value));
+        Assert.True(error <= bound, FormattableString.Invariant($"{what.ToString(CultureInfo.InvariantCulture)}: error {error:E2} of the terms, bound {bound:E2}"));
+    }
+
     /// <summary>Fails unless <see cref="RelativeError"/> is at most the bound.</summary>
     public static void AssertClose(double[] exact, double[] actual, double bound, FormattableString what)
     {

@@ -1,5 +1,6 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Testing.ReferenceOps;
+using static PureSharpQLoRA.Testing.ReferenceOps.ReferenceElementwise;
 
 namespace PureSharpQLoRA.Testing.Conformance;
 
@@ -60,14 +61,16 @@ public abstract partial class BackendConformance
                 int columns = Widths[(rows + tokens) % Widths.Length];
                 Operand a = Random(tokens, rows), b = Random(tokens, columns);
                 double[] exact = ReferenceProducts.MatMulGradient(a.Values, b.Values, tokens, rows, columns);
+                double[] squares = ReferenceProducts.MatMulGradient(Square(a.Values), Square(b.Values), tokens, rows, columns);
                 GuardedOutput y = Output(new Shape(rows, columns));
                 Backend.MatMulGradient(a.Tensor, b.Tensor, y.Tensor, accumulate: false);
-                Accuracy.AssertClose(exact, y.Read(), Bounds.Product, $"{tokens} tokens, [{rows}, {columns}]");
+                Accuracy.AssertCloseFor(Root(squares), exact, y.Read(), Bounds.Product, $"{tokens} tokens, [{rows}, {columns}]");
 
                 double[] before = RandomValues(exact.Length);
                 y = Output(new Shape(rows, columns), before);
                 Backend.MatMulGradient(a.Tensor, b.Tensor, y.Tensor, accumulate: true);
-                Accuracy.AssertClose(ReferenceElementwise.Add(before, exact), y.Read(), Bounds.Product, $"{tokens} tokens, [{rows}, {columns}], added");
+                double[] scale = Root(Add(Square(before), squares));
+                Accuracy.AssertCloseFor(scale, Add(before, exact), y.Read(), Bounds.Product, $"{tokens} tokens, [{rows}, {columns}], added");
                 Scope.Reset();
             }
         }
@@ -104,14 +107,15 @@ public abstract partial class BackendConformance
                 Backend.AddBias(y.Tensor, bias.Tensor);
                 Accuracy.AssertClose(ReferenceProducts.AddBias(x.Values, bias.Values), y.Read(), Bounds.Elementwise, $"bias, [{tokens}, {width}]");
 
-                double[] exact = ReferenceProducts.SumRows(x.Values, width);
+                double[] exact = ReferenceProducts.SumRows(x.Values, width), squares = ReferenceProducts.SumRows(Square(x.Values), width);
                 GuardedOutput sums = Output(new Shape(width));
                 Backend.SumRows(x.Tensor, sums.Tensor, accumulate: false);
-                Accuracy.AssertClose(exact, sums.Read(), Bounds.ColumnSum, $"sums, [{tokens}, {width}]");
+                Accuracy.AssertCloseFor(Root(squares), exact, sums.Read(), Bounds.ColumnSum, $"sums, [{tokens}, {width}]");
 
                 sums = Output(new Shape(width), bias.Values);
                 Backend.SumRows(x.Tensor, sums.Tensor, accumulate: true);
-                Accuracy.AssertClose(ReferenceElementwise.Add(bias.Values, exact), sums.Read(), Bounds.ColumnSum, $"sums added, [{tokens}, {width}]");
+                double[] scale = Root(Add(Square(bias.Values), squares));
+                Accuracy.AssertCloseFor(scale, Add(bias.Values, exact), sums.Read(), Bounds.ColumnSum, $"sums added, [{tokens}, {width}]");
                 Scope.Reset();
             }
         }
@@ -135,13 +139,15 @@ public abstract partial class BackendConformance
     {
         Operand x = Random(rows, inputs);
         Operand weight = transposed ? Random(outputs, inputs, type) : Random(inputs, outputs, type);
-        double[] exact = ReferenceElementwise.Scale(Multiply(x.Values, weight.Values, inputs), scale);
+        double[] exact = Scale(Multiply(x.Values, weight.Values, inputs), scale);
+        double[] squares = Scale(Multiply(Square(x.Values), Square(weight.Values), inputs), scale * scale);
         LowRankTerm? term = null;
         if (rank > 0)
         {
             Operand low = Random(rows, rank), factor = transposed ? Random(outputs, rank) : Random(rank, outputs);
             term = new LowRankTerm(low.Tensor, factor.Tensor);
-            exact = ReferenceElementwise.Add(exact, Multiply(low.Values, factor.Values, rank));
+            exact = Add(exact, Multiply(low.Values, factor.Values, rank));
+            squares = Add(squares, Multiply(Square(low.Values), Square(factor.Values), rank));
         }
 
         double[]? before = accumulate ? RandomValues(exact.Length) : null;
@@ -155,8 +161,12 @@ public abstract partial class BackendConformance
             Backend.MatMul(x.Tensor, weight.Tensor, y.Tensor, scale, accumulate, term);
         }
 
-        exact = before is null ? exact : ReferenceElementwise.Add(before, exact);
-        Accuracy.AssertClose(exact, y.Read(), Bounds.Product, $"[{rows}, {inputs}] to [{rows}, {outputs}], {scale} x, added {accumulate}, rank {rank}");
+        if (before is not null)
+        {
+            (exact, squares) = (Add(before, exact), Add(Square(before), squares));
+        }
+
+        Accuracy.AssertCloseFor(Root(squares), exact, y.Read(), Bounds.Product, $"[{rows}, {inputs}] to [{rows}, {outputs}], {scale} x, added {accumulate}, rank {rank}");
         Scope.Reset();
 
         double[] Multiply(double[] left, double[] right, int reduction) => transposed

@@ -21,6 +21,12 @@ public static class ReferenceElementwise
     /// <summary>scale * x.</summary>
     public static double[] Scale(double[] x, double scale) => AddScaled(new double[x.Length], x, scale);
 
+    /// <summary>The square of each element.</summary>
+    public static double[] Square(double[] x) => [.. x.Select(value => value * value)];
+
+    /// <summary>The root of each element.</summary>
+    public static double[] Root(double[] x) => [.. x.Select(Math.Sqrt)];
+
     /// <summary>The sum of all elements.</summary>
     public static double Sum(double[] x) => x.Sum();
 
