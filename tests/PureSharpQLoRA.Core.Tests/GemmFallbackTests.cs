@@ -9,5 +9,5 @@ public sealed class GemmFallbackTests
     [InlineData("AVX512")]
     [InlineData("AVX2")]
     [InlineData("HWIntrinsic")]
-    public void Products_are_right_without(string instructions) => FallbackRun.Run(instructions, typeof(GemmTests));
+    public void Products_are_right_without(string instructions) => FallbackRun.Run(instructions, typeof(GemmTests), typeof(GemmBackendTests));
 }
