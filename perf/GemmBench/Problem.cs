@@ -9,7 +9,8 @@ namespace PureSharpQLoRA.GemmBench;
 /// <summary>One product of a training step on made-up numbers. Its kinds are y: x·Wᵀ; dx: dy·W; dW: aᵀ·b, the gradient of a weight.</summary>
 internal sealed record Problem(string Kind, int Tokens, int Inputs, int Outputs, DataType Weight, int Rank = 0)
 {
-    public string Title => $"{Tokens},{Inputs},{Outputs}{(Rank > 0 ? $" + rank {Rank}" : "")}";
+    /// <summary>The first cells of the table's row.</summary>
+    public string Row => $"| {Kind} | {Tokens}, {Inputs}, {Outputs}{(Rank > 0 ? $" + rank {Rank}" : "")} | {Weight} |";
 
     public double Flops => 2.0 * Tokens * (Inputs * (double)Outputs + Rank * (Kind == "y" ? Outputs : Inputs));
 
