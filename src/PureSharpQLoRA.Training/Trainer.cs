@@ -81,6 +81,9 @@ public sealed class Trainer : IDisposable
     /// <summary>The tape, to set what is recomputed or to evaluate between steps.</summary>
     public Tape Tape => _tape;
 
+    /// <summary>The newest complete checkpoint of an output directory, or null.</summary>
+    public static string? NewestCheckpoint(string outputDirectory) => CheckpointStore.NewestIn(outputDirectory);
+
     /// <summary>Continues from a checkpoint, bit for bit as if the run had never stopped.</summary>
     /// <param name="folder">A checkpoint-N folder.</param>
     /// <exception cref="TrainingException">The checkpoint is damaged, or of another model, data set or shape of run.</exception>

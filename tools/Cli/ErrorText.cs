@@ -1,5 +1,7 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Text;
+using PureSharpQLoRA.Training;
+using PureSharpQLoRA.Transformers.Formats;
 
 namespace PureSharpQLoRA.Cli;
 
@@ -12,7 +14,7 @@ internal static class ErrorText
     /// <summary>One line for an error that a user can do something about; null for one that is a defect of this program.</summary>
     public static string? For(Exception error) => error switch
     {
-        CliException or DatasetException or TokenizerFormatException or ShapeException or NotSupportedException => CommandLineApp.OneLine(error.Message),
+        CliException or WeightFormatException or DatasetException or TrainingException or TokenizerFormatException or ShapeException or NotSupportedException => CommandLineApp.OneLine(error.Message),
         ArgumentException { ParamName: null } => CommandLineApp.OneLine(error.Message),
         IOException io when IsDiskFull(io) => $"The disk is full: {CommandLineApp.OneLine(io.Message)} Free some space, then run the command again.",
         IOException or UnauthorizedAccessException => CommandLineApp.OneLine(error.Message),

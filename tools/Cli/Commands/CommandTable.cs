@@ -5,8 +5,14 @@ internal static class CommandTable
 {
     public static IReadOnlyList<ICliCommand> All { get; } =
     [
+        new TrainCommand(),
+        new EvalCommand(),
+        new GenerateCommand(),
+        new QuantizeCommand(),
+        new MergeCommand(),
         new TokenizeCommand(),
         new EstimateCommand(),
         new DevicesCommand(),
+        new InitCommand(),
     ];
 }

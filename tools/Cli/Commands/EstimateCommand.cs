@@ -67,7 +67,7 @@ internal sealed class EstimateCommand : ICliCommand
         {
             foreach (string target in targets)
             {
-                if (!known.Contains(target) && !known.Any(name => name.EndsWith("." + target, StringComparison.Ordinal)))
+                if (!known.Contains(target))
                 {
                     throw new UsageException($"--{Targets}: '{target}' names no linear layer; there are {string.Join(", ", known)}, or all-linear.");
                 }

@@ -73,7 +73,7 @@ internal sealed record OptionDefinition(string Name, OptionKind Kind, string Hel
                     ? whole.ToString(CultureInfo.InvariantCulture) : null;
             case OptionKind.Number:
                 return double.TryParse(value, NumberStyles.Float, CultureInfo.InvariantCulture, out double number) && double.IsFinite(number) && IsInRange(number)
-                    ? number.ToString("R", CultureInfo.InvariantCulture) : null;
+                    ? number.ToString("R", CultureInfo.InvariantCulture).ToLowerInvariant() : null;
             case OptionKind.Size:
                 return ByteSize.TryParse(value, out _) ? value.Trim() : null;
             case OptionKind.Names:
