@@ -30,6 +30,7 @@ Problem[] problems =
     new("y", 128, 2048, 256, DataType.Nf4), new("dx", 128, 2048, 256, DataType.Nf4),
     new("y", 256, 576, 1536, DataType.Nf4, 16), new("dx", 256, 576, 1536, DataType.Nf4, 16),
     new("y", 2048, 288, 32000, DataType.BFloat16), new("dx", 2048, 288, 32000, DataType.BFloat16),
+    new("y", 128, 288, 32000, DataType.BFloat16), new("dx", 128, 288, 32000, DataType.BFloat16),
     new("y", 256, 576, 49152, DataType.BFloat16), new("dx", 256, 576, 49152, DataType.BFloat16),
     new("y", 128, 2048, 5632, DataType.Float32), new("dx", 128, 2048, 5632, DataType.Float32),
     new("y", 2048, 288, 16, DataType.Float32), new("dx", 2048, 16, 768, DataType.Float32),

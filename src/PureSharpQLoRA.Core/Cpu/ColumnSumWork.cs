@@ -2,7 +2,9 @@ using System.Runtime.Intrinsics;
 
 namespace PureSharpQLoRA.Core.Cpu;
 
-/// <summary>sums[n] (+)= sum over i of x[i, n], or of x[i, n] * y[i, n] / denominator[n]. Each member takes whole columns, so the order of a sum is fixed.</summary>
+/// <summary>
+/// sums[n] (+)= sum over i of x[i, n], or of x[i, n] * y[i, n] / denominator[n]. Each member takes whole columns, so the order of a sum is fixed.
+/// </summary>
 internal sealed unsafe class ColumnSumWork : ParallelRange
 {
     private const int ColumnsPerItem = 32;

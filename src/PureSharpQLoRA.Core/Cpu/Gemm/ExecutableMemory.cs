@@ -107,7 +107,8 @@ internal sealed unsafe partial class ExecutableMemory : IDisposable
     }
 
     private static InvalidOperationException LastError(string call) =>
-        new($"{call} failed: {Marshal.GetLastPInvokeErrorMessage()}");
+        new($"{call} failed ({Marshal.GetLastPInvokeErrorMessage()}): this system lets no program run code that it assembled, so choose fp32 "
+            + "instead of bf16 products.");
 
     [LibraryImport("libc", EntryPoint = "mmap", SetLastError = true)]
     private static partial void* MapMemory(void* address, nuint length, int protection, int flags, int file, nint offset);

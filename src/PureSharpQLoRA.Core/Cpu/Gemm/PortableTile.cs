@@ -3,7 +3,10 @@ using System.Runtime.Intrinsics;
 
 namespace PureSharpQLoRA.Core.Cpu.Gemm;
 
-/// <summary>The fp32 tile product for processors without AVX-512: in parts of 4 x 24 with 256-bit vectors, of 4 x 12 with 128-bit ones, else one element at a time.</summary>
+/// <summary>
+/// The fp32 tile product for processors without AVX-512: in parts of 4 x 24 with 256-bit vectors, which fill the 16 registers, of 4 x 4 with
+/// 128-bit ones, else one element at a time.
+/// </summary>
 internal static unsafe class PortableTile
 {
     public static void Run(in TileCall call)

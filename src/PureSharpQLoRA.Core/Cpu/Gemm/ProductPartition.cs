@@ -22,13 +22,20 @@ internal readonly record struct ProductPartition(int RowPanels, int Panels, int 
 
     private int ColumnBlocks => (Panels + PanelsPerBlock - 1) / PanelsPerBlock;
 
+    /// <summary>A left operand of more bytes than this comes from memory for every block, so fewer and wider blocks pay.</summary>
+    private const long LargeLeft = 12 << 20;
+
     /// <summary>The cut for which the busiest member has least to do.</summary>
-    public static ProductPartition Choose(int rows, int columns, int members)
+    /// <param name="rows">Rows of the output.</param>
+    /// <param name="columns">Columns of the output.</param>
+    /// <param name="leftBytes">Size of the packed left operand.</param>
+    /// <param name="members">Members of the team.</param>
+    public static ProductPartition Choose(int rows, int columns, long leftBytes, int members)
     {
         int rowPanels = (rows + Tile.Rows - 1) / Tile.Rows;
         int panels = (columns + Tile.Columns - 1) / Tile.Columns;
         int wanted = BlocksPerMember * members;
-        int panelsPerBlock = Math.Clamp(panels / wanted, 1, MaxPanelsPerBlock);
+        int panelsPerBlock = leftBytes > LargeLeft ? WidestBlock(panels, members) : Math.Clamp(panels / wanted, 1, MaxPanelsPerBlock);
         var best = new ProductPartition(rowPanels, panels, rowPanels, panelsPerBlock);
         if (members == 1 || best.Blocks >= wanted)
         {
@@ -55,6 +62,23 @@ internal readonly record struct ProductPartition(int RowPanels, int Panels, int 
         int firstRow = index % RowBlocks * RowPanelsPerBlock;
         int firstPanel = index / RowBlocks * PanelsPerBlock;
         return new OutputBlock(firstRow, Math.Min(RowPanelsPerBlock, RowPanels - firstRow), firstPanel, Math.Min(PanelsPerBlock, Panels - firstPanel));
+    }
+
+    /// <summary>The most panels for a block that leave no member with more panels than another cut would.</summary>
+    private static int WidestBlock(int panels, int members)
+    {
+        (int best, int bestShare) = (1, int.MaxValue);
+        for (int width = 1; width <= MaxPanelsPerBlock; width++)
+        {
+            int blocks = (panels + width - 1) / width;
+            int share = (blocks + members - 1) / members * width;
+            if (share <= bestShare)
+            {
+                (best, bestShare) = (width, share);
+            }
+        }
+
+        return best;
     }
 
     private long Cost(int members) => (Blocks + members - 1) / members * (long)PanelsPerBlock * (RowPanelsPerBlock + PackingCost);

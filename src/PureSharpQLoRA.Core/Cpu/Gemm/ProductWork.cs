@@ -78,7 +78,9 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
             return;
         }
 
-        _partition = ProductPartition.Choose(_rows, _columns, _team.Size);
+        LeftOperand first = _left[0]!;
+        long leftBytes = (long)first.PanelCount * Tile.Rows * first.Steps * Tile.UnitBytes;
+        _partition = ProductPartition.Choose(_rows, _columns, leftBytes, _team.Size);
         _next = 0;
         if (_partition.Blocks == 1)
         {

@@ -6,7 +6,10 @@ using static Iced.Intel.AssemblerRegisters;
 
 namespace PureSharpQLoRA.Core.Cpu.Gemm;
 
-/// <summary>The bf16 tile product, assembled at run time because .NET does not expose vdpbf16ps. One argument goes in: a pointer to a <see cref="TileCall"/>.</summary>
+/// <summary>
+/// The bf16 tile product, assembled at run time because .NET does not expose vdpbf16ps. One argument goes in: a pointer to a
+/// <see cref="TileCall"/>.
+/// </summary>
 internal sealed unsafe class TileKernelBf16 : TileKernel, IDisposable
 {
     private const int VectorBytes = 64;
