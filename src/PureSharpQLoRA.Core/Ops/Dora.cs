@@ -89,6 +89,11 @@ internal static class DoraOps
             _sum!.ReleaseMemory();
             tape.Backend.ScaleColumns(gradient, magnitude, _norms!, gradient);
             LinearOps.AdapterBackward(tape, gradient, _x!, _weight!, _adapter, _low!, _dropoutSeed);
+            if (_weight!.RequiresGradient)
+            {
+                Tensor target = tape.GradientFor(_weight, out bool accumulate);
+                tape.Backend.MatMulGradient(gradient, tape.Saved(_x!), target, accumulate);
+            }
         }
 
         protected internal override void Clear()

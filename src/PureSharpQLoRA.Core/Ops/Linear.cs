@@ -13,6 +13,9 @@ public sealed record LowRankAdapter(Tensor A, Tensor B, float Scale, float Dropo
 {
     /// <summary>The rank of the update.</summary>
     public int Rank => A.Shape[0];
+
+    /// <summary>Whether any part of it is trained.</summary>
+    internal bool RequiresGradient => A.RequiresGradient || B.RequiresGradient || Magnitude is { RequiresGradient: true };
 }
 
 /// <summary>The one linear operation: frozen or trainable base, optional bias, optional adapter.</summary>
@@ -31,7 +34,8 @@ public static class LinearOps
         ArgumentNullException.ThrowIfNull(tape);
         Check(x, weight, bias, adapter);
         Tensor y = tape.NewTensor(new Shape(x.Shape.Rows, weight.Shape[0]));
-        bool recorded = tape.IsRecording && (x.RequiresGradient || weight.RequiresGradient || adapter is { A.RequiresGradient: true });
+        bool recorded = tape.IsRecording
+            && (x.RequiresGradient || weight.RequiresGradient || bias is { RequiresGradient: true } || adapter is { RequiresGradient: true });
         if (adapter?.Magnitude is not null)
         {
             DoraOps.Forward(tape, x, weight, bias, adapter, y, recorded);
