@@ -9,6 +9,8 @@ public sealed class Tape : IDisposable
     private readonly List<TapeNode> _nodes = [];
     private readonly Dictionary<Type, Stack<TapeNode>> _spareNodes = [];
     private readonly TensorScope _scope;
+    private readonly TensorScope _leafGradients;
+    private readonly List<Tensor> _leaves = [];
     private ulong _randomCounter;
 
     /// <summary>A tape that computes on <paramref name="backend"/>.</summary>
@@ -17,6 +19,7 @@ public sealed class Tape : IDisposable
         ArgumentNullException.ThrowIfNull(backend);
         Backend = backend;
         _scope = new TensorScope(backend.Memory, MemoryPurpose.Activations);
+        _leafGradients = new TensorScope(backend.Memory, MemoryPurpose.Activations);
     }
 
     /// <summary>What computes.</summary>
@@ -85,7 +88,18 @@ public sealed class Tape : IDisposable
             Recycle(_nodes[i]);
         }
 
+        foreach (Tensor leaf in _leaves)
+        {
+            // Unless it was given a place of its own in the meantime.
+            if (leaf.Gradient is { IsPersistent: false })
+            {
+                leaf.UseGradient(null);
+            }
+        }
+
         _nodes.Clear();
+        _leaves.Clear();
+        _leafGradients.Reset();
         _scope.Reset();
         _randomCounter = 0;
     }
@@ -94,6 +108,7 @@ public sealed class Tape : IDisposable
     public void Dispose()
     {
         Reset();
+        _leafGradients.Dispose();
         _scope.Dispose();
     }
 
@@ -129,7 +144,7 @@ public sealed class Tape : IDisposable
         accumulate = input.HasGradient;
         if (input.Gradient is null)
         {
-            input.Gradient = _scope.Allocate(input.Shape);
+            input.Gradient = input.IsPersistent ? LeafGradient(input) : _scope.Allocate(input.Shape);
         }
         else if (accumulate && input.Gradient.Buffer is { IsShared: true })
         {
@@ -181,6 +196,13 @@ public sealed class Tape : IDisposable
         }
 
         return tensor;
+    }
+
+    /// <summary>A gradient for a weight that has no place of its own for it: kept to the end of the step, also by a block that is computed again.</summary>
+    private Tensor LeafGradient(Tensor leaf)
+    {
+        _leaves.Add(leaf);
+        return _leafGradients.Allocate(leaf.Shape);
     }
 
     private void DropRecomputable(int first, Tensor kept)

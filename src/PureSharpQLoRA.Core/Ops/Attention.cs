@@ -48,7 +48,7 @@ public static class AttentionOps
     /// <param name="layout">The documents.</param>
     /// <param name="shape">The sizes.</param>
     /// <param name="layer">Which layer of the cache.</param>
-    /// <returns>[tokens, heads * headSize].</returns>
+    /// <returns>[tokens, heads * headSize]. The backward pass reads it again, so it must not be spent.</returns>
     public static Tensor Attention(this Tape tape, Tensor query, Tensor key, Tensor value, SequenceLayout layout, in AttentionShape shape, int layer)
     {
         ArgumentNullException.ThrowIfNull(tape);
@@ -93,7 +93,7 @@ public static class AttentionOps
         protected internal override void Backward(Tape tape)
         {
             Tensor gradient = Tape.GradientOf(Output)!;
-            Tensor query = _query!, key = _key!, value = _value!;
+            Tensor query = tape.Saved(_query!), key = tape.Saved(_key!), value = tape.Saved(_value!);
             Tensor dQuery = tape.NewTensor(query.Shape), dKey = tape.NewTensor(key.Shape), dValue = tape.NewTensor(value.Shape);
             tape.Backend.AttentionBackward(query, key, value, Output, _logSumExp!, gradient, dQuery, dKey, dValue, _shape, _layout!.Starts);
             tape.PassGradient(dQuery, query);

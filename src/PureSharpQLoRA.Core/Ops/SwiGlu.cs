@@ -42,13 +42,13 @@ public static class SwiGluOps
 
         public void Set(Tensor gate, Tensor up) => (_gate, _up) = (gate, up);
 
-        protected internal override void Recompute(Tape tape) => tape.Backend.SwiGlu(_gate!, _up!, Output);
+        protected internal override void Recompute(Tape tape) => tape.Backend.SwiGlu(tape.Saved(_gate!), tape.Saved(_up!), Output);
 
         protected internal override void Backward(Tape tape)
         {
             // Gate and up are read here for the last time, so their gradients are computed in fresh memory and passed on.
             Tensor gradient = tape.OwnGradientOf(Output);
-            Tensor gate = _gate!, up = _up!;
+            Tensor gate = tape.Saved(_gate!), up = tape.Saved(_up!);
             Tensor dGate = tape.NewTensor(gate.Shape);
             tape.Backend.SwiGluBackward(gate, up, gradient, dGate, gradient);
             tape.PassGradient(dGate, gate);
