@@ -1,4 +1,5 @@
 using PureSharpQLoRA.Core.Cpu;
+using PureSharpQLoRA.Testing;
 using PureSharpQLoRA.Testing.Conformance;
 
 namespace PureSharpQLoRA.Core.Tests;
@@ -6,6 +7,8 @@ namespace PureSharpQLoRA.Core.Tests;
 /// <summary>The CPU backend on one thread, so that nothing is shared out.</summary>
 public sealed class CpuConformanceTests : BackendConformance
 {
+    public CpuConformanceTests() => FallbackRun.CheckInstructions();
+
     protected override IBackend Backend { get; } = new CpuBackend(new CpuOptions { Threads = 1 });
 }
 
