@@ -7,7 +7,7 @@ public abstract partial class BackendConformance
 {
     public static TheoryData<int, int, int> HeadCases =>
     [
-        (8, 4, 4), (8, 6, 1), (48, 3, 3), (48, 4, 2), (64, 4, 2), (64, 1, 1), (80, 4, 1), (80, 2, 2), (128, 4, 2), (128, 8, 1),
+        (8, 4, 4), (8, 6, 1), (48, 3, 3), (48, 4, 2), (64, 4, 2), (64, 1, 1), (80, 3, 1), (80, 2, 2), (128, 2, 2), (128, 3, 1),
     ];
 
     private static int[][] DocumentCases =>
@@ -15,13 +15,16 @@ public abstract partial class BackendConformance
         [0, 1], [0, 31], [0, 33], [0, 129], [0, 5, 38], [0, 1, 2, 3], [0, 16, 16, 48], [0, 1, 32, 65, 129],
     ];
 
+    /// <summary>Windows that reach over all, one, few and many tokens; of the long documents, whose references take long, only two.</summary>
+    private static int[] Windows(int tokens) => tokens > 100 ? [0, 40] : [0, 1, 7, 40];
+
     [Theory]
     [MemberData(nameof(HeadCases))]
     public void Attention(int headSize, int heads, int keyHeads)
     {
         foreach (int[] starts in DocumentCases)
         {
-            foreach (int window in new[] { 0, 1, 7, 40 })
+            foreach (int window in Windows(starts[^1]))
             {
                 CheckAttention(new AttentionShape(heads, keyHeads, headSize, 1 / MathF.Sqrt(headSize), window), starts, past: 0, capacity: starts[^1]);
             }
@@ -47,7 +50,7 @@ public abstract partial class BackendConformance
     {
         foreach (int[] starts in DocumentCases)
         {
-            foreach (int window in new[] { 0, 1, 7, 40 })
+            foreach (int window in Windows(starts[^1]))
             {
                 CheckAttentionBackward(new AttentionShape(heads, keyHeads, headSize, 1 / MathF.Sqrt(headSize), window), starts);
             }
