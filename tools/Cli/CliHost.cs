@@ -23,6 +23,9 @@ internal sealed record CliHost
     /// <summary>Asks to finish the step and save.</summary>
     public CancellationToken Interrupt { get; init; }
 
+    /// <summary>How the user starts this program, for commands that they can copy.</summary>
+    public string CommandName { get; init; } = "puresharp";
+
     /// <summary>Where compiled models are kept; null for the user's cache folder.</summary>
     public string? CacheFolder { get; init; }
 
@@ -42,6 +45,9 @@ internal sealed record CliHost
             IsTerminal = terminal,
             Width = terminal && Console.WindowWidth > 20 ? Console.WindowWidth : 100,
             Interrupt = interrupt,
+            CommandName = Repository.Find() is { } repository
+                ? $"dotnet run -c Release --project {Path.GetRelativePath(Environment.CurrentDirectory, Path.Combine(repository, "tools", "Cli"))} --"
+                : "puresharp",
         };
     }
 }

@@ -5,6 +5,7 @@ internal static class CommandTable
 {
     public static IReadOnlyList<ICliCommand> All { get; } =
     [
+        new DemoCommand(),
         new TrainCommand(),
         new EvalCommand(),
         new GenerateCommand(),
@@ -14,5 +15,6 @@ internal static class CommandTable
         new EstimateCommand(),
         new DevicesCommand(),
         new InitCommand(),
+        new NewCommand(),
     ];
 }

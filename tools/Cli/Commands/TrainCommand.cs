@@ -17,13 +17,19 @@ internal sealed class TrainCommand : ICliCommand
     public int Run(CommandContext context)
     {
         using TrainingRun run = TrainingRun.Prepare(context);
-        TrainingResult result = run.Train();
+        return Finish(context, run, run.Train(), context.Values.Text(TrainOptions.Output));
+    }
+
+    /// <summary>Says how a run ended.</summary>
+    /// <returns>The exit code.</returns>
+    public static int Finish(CommandContext context, TrainingRun run, TrainingResult result, string output)
+    {
         if (context.IsJson)
         {
             context.WriteJson(json =>
             {
                 run.Metrics.WriteLast(json);
-                json.WriteString("output_dir", context.Values.Text(TrainOptions.Output));
+                json.WriteString("output_dir", output);
                 json.WriteString("end", result.End.ToString().ToLowerInvariant());
             });
         }

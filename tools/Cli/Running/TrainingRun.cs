@@ -34,7 +34,7 @@ internal sealed class TrainingRun : IDisposable
     public MetricsLog Metrics => MetricsLog.Read(_folder.Metrics);
 
     /// <summary>The command line that continues an interrupted run.</summary>
-    public string CommandToGoOn => $"puresharp train --config {Quote(_folder.Settings)} --{TrainOptions.Resume} last";
+    public string CommandToGoOn => $"{_context.Host.CommandName} train --config {Quote(_folder.Settings)} --{TrainOptions.Resume} last";
 
     private OptionValues Values => _context.Values;
 
