@@ -29,7 +29,12 @@ Command tokenizer = new("tokenizer", "Trains the byte-level tokenizer of 1,024 t
 tokenizer.SetAction(arguments => Report(() =>
     DemoTokenizer.Write(arguments.GetRequiredValue(input).FullName, arguments.GetRequiredValue(output).FullName)));
 
-RootCommand root = new("Makes the tiny model and the data sets of the demo, from nothing but this project.") { data, tokenizer };
+Option<double> epochs = new("--epochs") { Description = "Passes over the stories", DefaultValueFactory = _ => 4 };
+Command model = new("model", "Trains the model from random weights; the tokenizer's files must be in the output folder") { input, output, epochs };
+model.SetAction(arguments => Report(() => new BaseModel(Console.Out).Train(
+    arguments.GetRequiredValue(input).FullName, arguments.GetRequiredValue(output).FullName, arguments.GetValue(epochs))));
+
+RootCommand root = new("Makes the tiny model and the data sets of the demo, from nothing but this project.") { data, tokenizer, model };
 ParseResult parsed = root.Parse(args);
 int code = parsed.Invoke();
 
