@@ -14,6 +14,8 @@ public class GeneratorBenchmarks
          "rope_theta": 10000.0, "tie_word_embeddings": false}
         """;
 
+    private readonly ModelOptions _options = new() { ClassName = "TinyLlama", Namespace = "My.Models" };
+
     [Benchmark]
-    public object Emit() => ModelSourceEmitter.Emit(Config, "config.json", new ModelOptions { ClassName = "TinyLlama", Namespace = "My.Models" });
+    public object Emit() => ModelSourceEmitter.Emit(Config, "config.json", _options);
 }
