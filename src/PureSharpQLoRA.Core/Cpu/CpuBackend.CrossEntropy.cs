@@ -63,27 +63,29 @@ public sealed unsafe partial class CpuBackend
         }
     }
 
+    /// <summary>The largest value; where one is not a number the sum of exponentials will show it.</summary>
     private static float Maximum(float* x, int count)
     {
-        Vector512<float> max0 = Vector512.Create(float.NegativeInfinity), max1 = max0;
+        Vector512<float> max0 = Vector512.Create(float.NegativeInfinity), max1 = max0, max2 = max0, max3 = max0;
         int i = 0;
-        for (; i + (2 * Lanes) <= count; i += 2 * Lanes)
+        for (; i + (4 * Lanes) <= count; i += 4 * Lanes)
         {
-            max0 = Vector512.Max(max0, Vector512.Load(x + i));
-            max1 = Vector512.Max(max1, Vector512.Load(x + i + Lanes));
+            max0 = Vector512.MaxNative(max0, Vector512.Load(x + i));
+            max1 = Vector512.MaxNative(max1, Vector512.Load(x + i + Lanes));
+            max2 = Vector512.MaxNative(max2, Vector512.Load(x + i + (2 * Lanes)));
+            max3 = Vector512.MaxNative(max3, Vector512.Load(x + i + (3 * Lanes)));
         }
 
         for (; i < count; i += Lanes)
         {
-            max0 = Vector512.Max(max0, Load(x + i, count - i, float.NegativeInfinity));
+            max0 = Vector512.MaxNative(max0, Load(x + i, count - i, float.NegativeInfinity));
         }
 
-        max0 = Vector512.Max(max0, max1);
-        Vector256<float> half = Vector256.Max(max0.GetLower(), max0.GetUpper());
-        float max = half[0];
-        for (int lane = 1; lane < 8; lane++)
+        max0 = Vector512.MaxNative(Vector512.MaxNative(max0, max1), Vector512.MaxNative(max2, max3));
+        float max = max0[0];
+        for (int lane = 1; lane < Lanes; lane++)
         {
-            max = MathF.Max(max, half[lane]);
+            max = MathF.Max(max, max0[lane]);
         }
 
         return max;
@@ -123,7 +125,13 @@ public sealed unsafe partial class CpuBackend
     private static void ScaleRow(float* x, int count, float factor)
     {
         Vector512<float> factors = Vector512.Create(factor);
-        for (int i = 0; i < count; i += Lanes)
+        int i = 0;
+        for (; i + Lanes <= count; i += Lanes)
+        {
+            (Vector512.Load(x + i) * factors).Store(x + i);
+        }
+
+        if (i < count)
         {
             Store(Load(x + i, count - i) * factors, x + i, count - i);
         }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using PureSharpQLoRA.Core.Quantization;
 using static PureSharpQLoRA.Core.Cpu.VectorParts;
@@ -101,28 +102,56 @@ public sealed unsafe partial class CpuBackend
 
     private static void SwiGluRows(in RowOperands o, int first, int end)
     {
-        long from = (long)first * o.Width, to = (long)end * o.Width;
-        for (long i = from; i < to; i += Lanes)
+        float* gates = o.A;
+        float* ups = o.B;
+        float* y = o.C;
+        long i = (long)first * o.Width, to = (long)end * o.Width;
+        for (; i + Lanes <= to; i += Lanes)
         {
-            int count = (int)Math.Min(Lanes, to - i);
-            Vector512<float> gate = Load(o.A + i, count);
-            Store(gate * VectorMath.Sigmoid(gate) * Load(o.B + i, count), o.C + i, count);
+            Vector512<float> gate = Vector512.Load(gates + i);
+            (gate * VectorMath.Sigmoid(gate) * Vector512.Load(ups + i)).Store(y + i);
+        }
+
+        if (i < to)
+        {
+            int rest = (int)(to - i);
+            Vector512<float> gate = Load(gates + i, rest);
+            Store(gate * VectorMath.Sigmoid(gate) * Load(ups + i, rest), y + i, rest);
         }
     }
 
     private static void SwiGluBackwardRows(in RowOperands o, int first, int end)
     {
-        long from = (long)first * o.Width, to = (long)end * o.Width;
-        for (long i = from; i < to; i += Lanes)
+        float* gates = o.A;
+        float* ups = o.B;
+        float* dys = o.C;
+        float* dGates = o.D;
+        float* dUps = o.E;
+        long i = (long)first * o.Width, to = (long)end * o.Width;
+        for (; i + Lanes <= to; i += Lanes)
         {
-            int count = (int)Math.Min(Lanes, to - i);
-            Vector512<float> gate = Load(o.A + i, count), dy = Load(o.C + i, count);
-            Vector512<float> sigmoid = VectorMath.Sigmoid(gate);
-            Vector512<float> silu = gate * sigmoid;
-            Vector512<float> dGate = dy * Load(o.B + i, count) * (sigmoid + (silu * (Vector512<float>.One - sigmoid)));
-            Store(dy * silu, o.E + i, count);
-            Store(dGate, o.D + i, count);
+            Vector512<float> dGate = SwiGluGradient(Vector512.Load(gates + i), Vector512.Load(ups + i), Vector512.Load(dys + i), out Vector512<float> dUp);
+            dUp.Store(dUps + i);
+            dGate.Store(dGates + i);
         }
+
+        if (i < to)
+        {
+            int rest = (int)(to - i);
+            Vector512<float> dGate = SwiGluGradient(Load(gates + i, rest), Load(ups + i, rest), Load(dys + i, rest), out Vector512<float> dUp);
+            Store(dUp, dUps + i, rest);
+            Store(dGate, dGates + i, rest);
+        }
+    }
+
+    /// <summary>d silu(g) / dg = s + g s (1 - s), with s = sigmoid(g).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> SwiGluGradient(Vector512<float> gate, Vector512<float> up, Vector512<float> dy, out Vector512<float> dUp)
+    {
+        Vector512<float> sigmoid = VectorMath.Sigmoid(gate);
+        Vector512<float> silu = gate * sigmoid;
+        dUp = dy * silu;
+        return dy * up * Vector512.FusedMultiplyAdd(silu, Vector512<float>.One - sigmoid, sigmoid);
     }
 
     private static void RotateRows(in RowOperands o, int first, int end)

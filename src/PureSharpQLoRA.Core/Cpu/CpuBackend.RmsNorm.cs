@@ -61,10 +61,17 @@ public sealed unsafe partial class CpuBackend
             sum1 = Vector512.FusedMultiplyAdd(b, b, sum1);
         }
 
-        for (; i < size; i += Lanes)
+        if (i + Lanes <= size)
+        {
+            Vector512<float> a = Vector512.Load(x + i);
+            sum0 = Vector512.FusedMultiplyAdd(a, a, sum0);
+            i += Lanes;
+        }
+
+        if (i < size)
         {
             Vector512<float> a = Load(x + i, size - i);
-            sum0 = Vector512.FusedMultiplyAdd(a, a, sum0);
+            sum1 = Vector512.FusedMultiplyAdd(a, a, sum1);
         }
 
         return 1 / MathF.Sqrt((Vector512.Sum(sum0 + sum1) / size) + epsilon);
@@ -72,15 +79,22 @@ public sealed unsafe partial class CpuBackend
 
     private static void NormRows(in RowOperands o, int first, int end)
     {
+        int width = o.Width, whole = width / Lanes * Lanes;
+        float* weight = o.B;
         for (int row = first; row < end; row++)
         {
-            float* x = o.A + ((long)row * o.Width);
-            float* y = o.C + ((long)row * o.Width);
-            Vector512<float> inverse = Vector512.Create(InverseRms(x, o.Width, o.Epsilon));
-            for (int i = 0; i < o.Width; i += Lanes)
+            float* x = o.A + ((long)row * width);
+            float* y = o.C + ((long)row * width);
+            Vector512<float> inverse = Vector512.Create(InverseRms(x, width, o.Epsilon));
+            for (int i = 0; i < whole; i += Lanes)
             {
-                int count = o.Width - i;
-                Store(Load(x + i, count) * inverse * Load(o.B + i, count), y + i, count);
+                (Vector512.Load(x + i) * inverse * Vector512.Load(weight + i)).Store(y + i);
+            }
+
+            if (whole < width)
+            {
+                int rest = width - whole;
+                Store(Load(x + whole, rest) * inverse * Load(weight + whole, rest), y + whole, rest);
             }
         }
     }
@@ -88,28 +102,50 @@ public sealed unsafe partial class CpuBackend
     /// <summary>dx = r (w dy - x r² mean(w dy x)), with r = 1 / rms(x).</summary>
     private static void NormBackwardRows(in RowOperands o, int first, int end)
     {
+        int width = o.Width, whole = width / Lanes * Lanes, rest = width - whole;
+        float* weight = o.B;
         for (int row = first; row < end; row++)
         {
-            long at = (long)row * o.Width;
+            long at = (long)row * width;
             float* x = o.A + at;
             float* dy = o.C + at;
             float* dx = o.D + at;
-            float inverse = InverseRms(x, o.Width, o.Epsilon);
+            float inverse = InverseRms(x, width, o.Epsilon);
             Vector512<float> sum = default;
-            for (int i = 0; i < o.Width; i += Lanes)
+            for (int i = 0; i < whole; i += Lanes)
             {
-                int count = o.Width - i;
-                sum = Vector512.FusedMultiplyAdd(Load(dy + i, count) * Load(o.B + i, count), Load(x + i, count), sum);
+                sum = Vector512.FusedMultiplyAdd(Vector512.Load(dy + i) * Vector512.Load(weight + i), Vector512.Load(x + i), sum);
+            }
+
+            if (rest > 0)
+            {
+                sum = Vector512.FusedMultiplyAdd(Load(dy + whole, rest) * Load(weight + whole, rest), Load(x + whole, rest), sum);
             }
 
             Vector512<float> r = Vector512.Create(inverse);
-            Vector512<float> factor = Vector512.Create(-Vector512.Sum(sum) * inverse * inverse * inverse / o.Width);
-            for (int i = 0; i < o.Width; i += Lanes)
+            Vector512<float> factor = Vector512.Create(-Vector512.Sum(sum) * inverse * inverse * inverse / width);
+            if (o.Accumulate)
             {
-                int count = o.Width - i;
-                Vector512<float> value = Load(dy + i, count) * Load(o.B + i, count) * r;
-                value = Vector512.FusedMultiplyAdd(Load(x + i, count), factor, value);
-                Store(o.Accumulate ? value + Load(dx + i, count) : value, dx + i, count);
+                for (int i = 0; i < whole; i += Lanes)
+                {
+                    Vector512<float> value = Vector512.FusedMultiplyAdd(Vector512.Load(dy + i) * Vector512.Load(weight + i), r, Vector512.Load(dx + i));
+                    Vector512.FusedMultiplyAdd(Vector512.Load(x + i), factor, value).Store(dx + i);
+                }
+            }
+            else
+            {
+                for (int i = 0; i < whole; i += Lanes)
+                {
+                    Vector512<float> value = Vector512.Load(dy + i) * Vector512.Load(weight + i) * r;
+                    Vector512.FusedMultiplyAdd(Vector512.Load(x + i), factor, value).Store(dx + i);
+                }
+            }
+
+            if (rest > 0)
+            {
+                Vector512<float> before = o.Accumulate ? Load(dx + whole, rest) : Vector512<float>.Zero;
+                Vector512<float> value = Vector512.FusedMultiplyAdd(Load(dy + whole, rest) * Load(weight + whole, rest), r, before);
+                Store(Vector512.FusedMultiplyAdd(Load(x + whole, rest), factor, value), dx + whole, rest);
             }
         }
     }
