@@ -19,7 +19,7 @@ public sealed class RotaryEmbedding : Module, IDisposable
 
     internal RotaryEmbedding(IBackend backend, int headSize, int maxPositions, RotaryScaling scaling)
     {
-        (_backend, _headSize, _maxPositions, _scaling) = (backend, headSize, maxPositions, scaling);
+        (_backend, _headSize, _maxPositions, _scaling) = (backend, headSize, scaling.LongestDocument(maxPositions), scaling);
         _scope = new TensorScope(backend.Memory, MemoryPurpose.Weights);
     }
 

@@ -14,6 +14,10 @@ public abstract record RotaryScaling
     /// <summary>The length from which the frequencies depend on the length itself; <see cref="int.MaxValue"/> for never.</summary>
     public virtual int FixedUpTo => int.MaxValue;
 
+    /// <summary>The longest document that the scaling stretches a model's positions to.</summary>
+    /// <param name="maxPositions">max_position_embeddings, which for some kinds stays at the length first trained on.</param>
+    public virtual int LongestDocument(int maxPositions) => maxPositions;
+
     /// <summary>Frequencies as first published (Su et al. 2021, arXiv:2104.09864).</summary>
     public static RotaryScaling Default(float theta) => new DefaultScaling(theta);
 
@@ -51,6 +55,8 @@ public abstract record RotaryScaling
 
     private protected abstract void Fill(Span<float> frequencies, int headSize, int length);
 
+    private static int Stretched(int positions, float factor) => (int)Math.Min((double)factor * positions, int.MaxValue);
+
     private static float Plain(double theta, int pair, int headSize) => 1 / MathF.Pow((float)theta, (float)(2 * pair) / headSize);
 
     private sealed record DefaultScaling(float Base) : RotaryScaling(Base)
@@ -79,6 +85,8 @@ public abstract record RotaryScaling
     {
         public override int FixedUpTo => OriginalMaxPositions;
 
+        public override int LongestDocument(int maxPositions) => Math.Max(maxPositions, Stretched(OriginalMaxPositions, Factor));
+
         private protected override void Fill(Span<float> frequencies, int headSize, int length)
         {
             double theta = Theta;
@@ -99,6 +107,8 @@ public abstract record RotaryScaling
         : RotaryScaling(Base)
     {
         public override float AttentionFactor => Attention;
+
+        public override int LongestDocument(int maxPositions) => Math.Max(maxPositions, Stretched(OriginalMaxPositions, Factor));
 
         private protected override void Fill(Span<float> frequencies, int headSize, int length)
         {
