@@ -7,7 +7,7 @@ namespace PureSharpQLoRA.Training;
 
 /// <summary>Writes and reads checkpoint-N folders: weights, moments, and the state of the run. A folder appears under its name only when complete.</summary>
 internal sealed class CheckpointStore(
-    string outputDirectory, CausalLanguageModel model, AdamWOptimizer optimizer, string dataFingerprint, TrainingOptions options)
+    string outputDirectory, CausalLanguageModel model, AdamWOptimizer optimizer, string dataFingerprint, TrainingOptions options, int? packedLength)
 {
     private const string Prefix = "checkpoint-";
     private const string MomentsFile = "optimizer.safetensors";
@@ -70,16 +70,7 @@ internal sealed class CheckpointStore(
             throw new TrainingException($"{folder} is no checkpoint: it has no {StateFile}. Name a checkpoint-N folder, or 'last'.");
         }
 
-        StoredState stored;
-        try
-        {
-            stored = JsonSerializer.Deserialize<StoredState>(File.ReadAllText(stateFile)) ?? throw new JsonException("The file is empty.");
-        }
-        catch (JsonException error)
-        {
-            throw new TrainingException($"{stateFile} is damaged: {error.Message}", error);
-        }
-
+        StoredState stored = ReadState(stateFile);
         Check(folder, stored.Identity);
         using (SafetensorsFile weights = SafetensorsFile.Open(Path.Combine(folder, model.TrainsAllWeights ? ModelFiles.WeightsFile : PeftAdapterFile.WeightsFileName)))
         {
@@ -106,6 +97,19 @@ internal sealed class CheckpointStore(
     private static string FirstName(ParameterState parameter) => parameter.Parameter.Name + ".exp_avg";
 
     private static string SecondName(ParameterState parameter) => parameter.Parameter.Name + ".exp_avg_sq";
+
+    private static StoredState ReadState(string path)
+    {
+        try
+        {
+            StoredState? stored = JsonSerializer.Deserialize<StoredState>(File.ReadAllText(path));
+            return stored is { State.Step: >= 0, Identity: not null } ? stored : throw new JsonException("it lacks fields that every checkpoint has");
+        }
+        catch (JsonException error)
+        {
+            throw new TrainingException($"{path} is damaged: {error.Message}. Resume from an earlier checkpoint.", error);
+        }
+    }
 
     private static IEnumerable<string> InOrder(string directory)
     {
@@ -142,13 +146,14 @@ internal sealed class CheckpointStore(
 
     /// <summary>What must be the same for a resumed run to continue bit for bit.</summary>
     private RunIdentity Identity() => new(
-        dataFingerprint, options.BatchSize, options.GradientAccumulationSteps, options.Seed, options.Shuffle, optimizer.States.Count);
+        dataFingerprint, packedLength, options.BatchSize, options.GradientAccumulationSteps, options.Seed, options.Shuffle, optimizer.States.Count);
 
     private void Check(string folder, RunIdentity stored)
     {
         RunIdentity now = Identity();
         string? difference =
             stored.Data != now.Data ? "the training data differs" :
+            stored.PackedLength != now.PackedLength ? $"packing was {Packing(stored)}, not {Packing(now)}" :
             stored.BatchSize != now.BatchSize ? $"per_device_train_batch_size was {stored.BatchSize}, not {now.BatchSize}" :
             stored.GradientAccumulationSteps != now.GradientAccumulationSteps
                 ? $"gradient_accumulation_steps was {stored.GradientAccumulationSteps}, not {now.GradientAccumulationSteps}" :
@@ -160,6 +165,8 @@ internal sealed class CheckpointStore(
             throw new TrainingException($"{folder} does not belong to this run: {difference}. Use the settings of its run.yaml.");
         }
     }
+
+    private static string Packing(RunIdentity identity) => identity.PackedLength is { } length ? $"in rows of {length} tokens" : "off";
 
     private void DeleteOldest()
     {
@@ -175,7 +182,8 @@ internal sealed class CheckpointStore(
         }
     }
 
-    private sealed record RunIdentity(string Data, int BatchSize, int GradientAccumulationSteps, ulong Seed, bool Shuffle, int Parameters);
+    private sealed record RunIdentity(
+        string Data, int? PackedLength, int BatchSize, int GradientAccumulationSteps, ulong Seed, bool Shuffle, int Parameters);
 
     private sealed record StoredState(TrainerState State, RunIdentity Identity);
 }

@@ -13,6 +13,9 @@ internal static class DataFingerprint
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         foreach (Example example in data.Examples)
         {
+            // The length, so that documents cut at other places differ even where their tokens agree.
+            int length = example.Ids.Length;
+            hash.AppendData(MemoryMarshal.AsBytes(new ReadOnlySpan<int>(in length)));
             hash.AppendData(MemoryMarshal.AsBytes(example.Ids.AsSpan()));
             hash.AppendData(MemoryMarshal.AsBytes(example.Labels.AsSpan()));
         }

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Text;
 using PureSharpQLoRA.Transformers;
+using PureSharpQLoRA.Transformers.Formats;
 
 namespace PureSharpQLoRA.Training;
 
@@ -68,7 +69,7 @@ public sealed class Trainer : IDisposable
         };
         _step = new ModelStep(model, _tape);
         _optimizer = new AdamWOptimizer(_backend, model.TrainableParameters, options);
-        _checkpoints = new CheckpointStore(options.OutputDirectory, model, _optimizer, DataFingerprint.Of(data), options);
+        _checkpoints = new CheckpointStore(options.OutputDirectory, model, _optimizer, DataFingerprint.Of(data), options, packedLength);
         model.Embedding.NoiseAlpha = options.NeftuneNoiseAlpha;
     }
 
@@ -86,7 +87,8 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Continues from a checkpoint, bit for bit as if the run had never stopped.</summary>
     /// <param name="folder">A checkpoint-N folder.</param>
-    /// <exception cref="TrainingException">The checkpoint is damaged, or of another model, data set or shape of run.</exception>
+    /// <exception cref="TrainingException">The checkpoint's state is missing or damaged, or of another data set or shape of run.</exception>
+    /// <exception cref="WeightFormatException">Its weights or moments are missing or damaged, or of another model.</exception>
     public void Resume(string folder) => _state = _checkpoints.Load(folder);
 
     /// <summary>Trains to the end, or until <paramref name="cancellation"/> asks to stop: then the step is finished and a checkpoint written.</summary>
