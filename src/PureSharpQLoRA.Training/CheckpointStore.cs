@@ -47,16 +47,26 @@ internal sealed class CheckpointStore(
         }
 
         Directory.CreateDirectory(temporary);
-        SaveWeights(temporary);
-        SaveMoments(Path.Combine(temporary, MomentsFile));
-        AtomicFile.WriteText(Path.Combine(temporary, StateFile), JsonSerializer.Serialize(new StoredState(state, Identity()), Json));
-        if (Directory.Exists(final))
+        try
         {
-            Directory.Delete(final, recursive: true);
+            SaveWeights(temporary);
+            SaveMoments(Path.Combine(temporary, MomentsFile));
+            AtomicFile.WriteText(Path.Combine(temporary, StateFile), JsonSerializer.Serialize(new StoredState(state, Identity()), Json));
+            if (Directory.Exists(final))
+            {
+                Directory.Delete(final, recursive: true);
+            }
+
+            Directory.Move(temporary, final);
+        }
+        catch
+        {
+            // A full disk should not stay full.
+            Directory.Delete(temporary, recursive: true);
+            throw;
         }
 
-        Directory.Move(temporary, final);
-        DeleteOldest();
+        DeleteOldest(state.Step);
         return final;
     }
 
@@ -111,7 +121,7 @@ internal sealed class CheckpointStore(
         }
     }
 
-    private static IEnumerable<string> InOrder(string directory)
+    private static IEnumerable<string> InOrder(string directory, int lastStep = int.MaxValue)
     {
         if (!Directory.Exists(directory))
         {
@@ -120,7 +130,7 @@ internal sealed class CheckpointStore(
 
         return Directory.EnumerateDirectories(directory, Prefix + "*")
             .Select(folder => (Folder: folder, Known: int.TryParse(Path.GetFileName(folder)[Prefix.Length..], NumberStyles.None, CultureInfo.InvariantCulture, out int step), Step: step))
-            .Where(entry => entry.Known && File.Exists(Path.Combine(entry.Folder, StateFile)))
+            .Where(entry => entry.Known && entry.Step <= lastStep && File.Exists(Path.Combine(entry.Folder, StateFile)))
             .OrderBy(entry => entry.Step)
             .Select(entry => entry.Folder);
     }
@@ -168,14 +178,15 @@ internal sealed class CheckpointStore(
 
     private static string Packing(RunIdentity identity) => identity.PackedLength is { } length ? $"in rows of {length} tokens" : "off";
 
-    private void DeleteOldest()
+    /// <summary>Deletes the oldest checkpoints over the limit; later steps than the present one are another run's and don't count.</summary>
+    private void DeleteOldest(int step)
     {
         if (options.SaveTotalLimit <= 0)
         {
             return;
         }
 
-        string[] folders = [.. InOrder(outputDirectory)];
+        string[] folders = [.. InOrder(outputDirectory, step)];
         for (int i = 0; i < folders.Length - options.SaveTotalLimit; i++)
         {
             Directory.Delete(folders[i], recursive: true);
