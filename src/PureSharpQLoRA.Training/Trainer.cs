@@ -85,6 +85,9 @@ public sealed class Trainer : IDisposable
     /// <summary>The newest complete checkpoint of an output directory, or null.</summary>
     public static string? NewestCheckpoint(string outputDirectory) => CheckpointStore.NewestIn(outputDirectory);
 
+    private bool HasStoppedImproving =>
+        _options.EarlyStoppingPatience > 0 && _state.EvaluationsWithoutImprovement >= _options.EarlyStoppingPatience;
+
     /// <summary>Continues from a checkpoint, bit for bit as if the run had never stopped.</summary>
     /// <param name="folder">A checkpoint-N folder.</param>
     /// <exception cref="TrainingException">The checkpoint's state is missing or damaged, or of another data set or shape of run.</exception>
@@ -103,7 +106,8 @@ public sealed class Trainer : IDisposable
 
         var plan = new TrainingPlan(_state.Step, TotalSteps, _planner.StepsPerEpoch, _data.Examples.Count, trainable);
         Notify(observer => observer.OnStarted(plan));
-        TrainingEnd end = TrainingEnd.Completed;
+        EvaluateIfDue(cancellation);
+        TrainingEnd end = HasStoppedImproving ? TrainingEnd.StoppedEarly : TrainingEnd.Completed;
         while (_state.Step < TotalSteps && end == TrainingEnd.Completed)
         {
             StepProgress progress = TrainStep();
@@ -114,12 +118,12 @@ public sealed class Trainer : IDisposable
 
             Log(progress);
             bool last = _state.Step == TotalSteps;
-            if (_options.EvalSteps > 0 && (_state.Step % _options.EvalSteps == 0 || last) && EvaluateHeldOut(cancellation))
+            EvaluateIfDue(cancellation);
+            if (HasStoppedImproving)
             {
                 end = TrainingEnd.StoppedEarly;
             }
-
-            if (!last && cancellation.IsCancellationRequested)
+            else if (!last && cancellation.IsCancellationRequested)
             {
                 end = TrainingEnd.Interrupted;
             }
@@ -203,12 +207,13 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>Evaluates, and says whether it is time to stop.</summary>
-    private bool EvaluateHeldOut(CancellationToken cancellation)
+    /// <summary>Evaluates after the steps that eval_steps names; one that an interruption left out is made up for when the run resumes.</summary>
+    private void EvaluateIfDue(CancellationToken cancellation)
     {
-        if (_heldOut is null || cancellation.IsCancellationRequested)
+        bool due = _options.EvalSteps > 0 && (_state.Step % _options.EvalSteps == 0 || _state.Step == TotalSteps);
+        if (_heldOut is null || !due || _state.LastEvaluationStep == _state.Step || cancellation.IsCancellationRequested)
         {
-            return false;
+            return;
         }
 
         EvaluationResult result = Evaluator.Evaluate(_model, _tape, _heldOut, _options.BatchSize, CancellationToken.None);
@@ -218,7 +223,7 @@ public sealed class Trainer : IDisposable
             observer.OnEvaluated(_state.Step, epoch, result);
         }
 
-        return _state.CountEvaluation(result) >= _options.EarlyStoppingPatience && _options.EarlyStoppingPatience > 0;
+        _state.CountEvaluation(result);
     }
 
     private void Save()

@@ -26,6 +26,9 @@ internal sealed class TrainerState
     [JsonPropertyName("evaluations_without_improvement")]
     public int EvaluationsWithoutImprovement { get; set; }
 
+    [JsonPropertyName("last_eval_step")]
+    public int LastEvaluationStep { get; set; }
+
     [JsonIgnore]
     public EvaluationResult? LastEvaluation { get; private set; }
 
@@ -46,11 +49,11 @@ internal sealed class TrainerState
         WindowSeconds += seconds;
     }
 
-    /// <summary>Counts an evaluation; the number of those since the best one.</summary>
-    public int CountEvaluation(EvaluationResult result)
+    /// <summary>Counts an evaluation.</summary>
+    public void CountEvaluation(EvaluationResult result)
     {
-        LastEvaluation = result;
-        if (BestEvaluationLoss is not { } best || result.Loss < best)
+        (LastEvaluation, LastEvaluationStep) = (result, Step);
+        if (double.IsFinite(result.Loss) && (BestEvaluationLoss is not { } best || result.Loss < best))
         {
             BestEvaluationLoss = result.Loss;
             EvaluationsWithoutImprovement = 0;
@@ -59,8 +62,6 @@ internal sealed class TrainerState
         {
             EvaluationsWithoutImprovement++;
         }
-
-        return EvaluationsWithoutImprovement;
     }
 
     /// <summary>Metrics over the window, which begins anew.</summary>

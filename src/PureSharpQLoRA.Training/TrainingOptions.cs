@@ -54,7 +54,7 @@ public sealed record TrainingOptions
     /// <summary>Write metrics every so many steps (logging_steps).</summary>
     public int LoggingSteps { get; init; } = 10;
 
-    /// <summary>Evaluate every so many steps; 0 for only at the end (eval_steps).</summary>
+    /// <summary>Evaluate every so many steps and at the end; 0 for never (eval_steps).</summary>
     public int EvalSteps { get; init; }
 
     /// <summary>Write a checkpoint every so many steps; 0 for none but on interruption (save_steps).</summary>
