@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using PureSharpQLoRA.Transformers.Formats;
 
 namespace PureSharpQLoRA.Training;
 
@@ -37,7 +38,8 @@ public sealed class MetricsFile : ITrainingObserver, IDisposable
     /// <inheritdoc/>
     public void Dispose() => _writer?.Dispose();
 
-    private static string Number(double value) => JsonSerializer.Serialize(value);
+    /// <summary>JSON has no infinity and no NaN: such a figure is null.</summary>
+    private static string Number(double value) => double.IsFinite(value) ? JsonSerializer.Serialize(value) : "null";
 
     /// <summary>Drops the lines after the step a run resumes from: they will be written again.</summary>
     private void KeepUpTo(int step)
@@ -47,16 +49,16 @@ public sealed class MetricsFile : ITrainingObserver, IDisposable
             return;
         }
 
-        var kept = new List<string>();
+        var kept = new StringBuilder();
         foreach (string line in File.ReadLines(_path))
         {
-            if (StepOf(line) is { } lineStep && lineStep <= step)
+            if (step > 0 && StepOf(line) is { } lineStep && lineStep <= step)
             {
-                kept.Add(line);
+                kept.Append(line).Append('\n');
             }
         }
 
-        File.WriteAllLines(_path, step == 0 ? [] : kept);
+        AtomicFile.WriteText(_path, kept.ToString());
     }
 
     /// <summary>The step of a line; null for one that an abrupt end left incomplete.</summary>
@@ -65,7 +67,8 @@ public sealed class MetricsFile : ITrainingObserver, IDisposable
         try
         {
             using JsonDocument document = JsonDocument.Parse(line);
-            return document.RootElement.TryGetProperty("step", out JsonElement step) ? step.GetInt32() : null;
+            return document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("step", out JsonElement step)
+                && step.ValueKind == JsonValueKind.Number && step.TryGetInt32(out int number) ? number : null;
         }
         catch (JsonException)
         {
