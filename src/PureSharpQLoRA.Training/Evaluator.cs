@@ -22,12 +22,18 @@ public static class Evaluator
     /// <param name="examples">What to predict.</param>
     /// <param name="batchSize">Examples computed at a time.</param>
     /// <param name="cancellation">Stops between batches.</param>
+    /// <exception cref="TrainingException">No token of the examples is a target.</exception>
     public static EvaluationResult Evaluate(
         CausalLanguageModel model, Tape tape, IReadOnlyList<Example> examples, int batchSize, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(tape);
         ArgumentNullException.ThrowIfNull(examples);
+        if (!examples.Any(static example => example.CountTargets() > 0))
+        {
+            throw new TrainingException("There is nothing to evaluate on: the data set is empty, or all its labels are -100.");
+        }
+
         (bool recording, bool training) = (tape.IsRecording, tape.IsTraining);
         (tape.IsRecording, tape.IsTraining) = (false, false);
         var batch = new Batch();
@@ -49,6 +55,6 @@ public static class Evaluator
         }
 
         (tape.IsRecording, tape.IsTraining) = (recording, training);
-        return new EvaluationResult(targets == 0 ? 0 : sum / targets, targets);
+        return new EvaluationResult(sum / targets, targets);
     }
 }

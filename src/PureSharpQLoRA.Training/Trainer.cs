@@ -35,7 +35,7 @@ public sealed class Trainer : IDisposable
     /// <param name="heldOut">Examples for evaluation, or null.</param>
     /// <param name="observers">Are told how it goes.</param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
-    /// <exception cref="TrainingException">Nothing in the model is trainable.</exception>
+    /// <exception cref="TrainingException">Nothing in the model is trainable, or no token of the data is a target.</exception>
     public Trainer(
         CausalLanguageModel model, Dataset data, TrainingOptions options, int? packedLength = null, IReadOnlyList<Example>? heldOut = null,
         params IReadOnlyList<ITrainingObserver> observers)
@@ -47,6 +47,11 @@ public sealed class Trainer : IDisposable
         if (model.TrainableParameters.Count == 0)
         {
             throw new TrainingException("Nothing in the model is trainable: add an adapter (model.Adapters.Add), or load it with TrainAllWeights.");
+        }
+
+        if (!data.Examples.Any(static example => example.CountTargets() > 0))
+        {
+            throw new TrainingException("There is nothing to learn in the data set: all labels are -100, or it is empty. Check what is masked, and max_length.");
         }
 
         (_model, _backend, _data, _options, _heldOut, _observers) = (model, model.Backend, data, options, heldOut, observers);

@@ -15,15 +15,23 @@ internal static class AdapterFiles
         Adapter adapter = model.Adapters.Create(name, Options(config), layer => modules.TryGetValue(layer.Path, out PeftModule? module)
             ? new AdapterSize(module.Rank, (float)config.ScaleOf(layer.Path))
             : null);
-        foreach (AdapterModule target in adapter.Modules)
+        try
         {
-            PeftModule module = modules[target.Layer.Path];
-            Fill(model.Backend, target.Weights.A, values => file.ReadA(module, values));
-            Fill(model.Backend, target.Weights.B, values => file.ReadB(module, values));
-            if (target.Weights.Magnitude is { } magnitude)
+            foreach (AdapterModule target in adapter.Modules)
             {
-                Fill(model.Backend, magnitude, values => file.ReadMagnitude(module, values));
+                PeftModule module = modules[target.Layer.Path];
+                Fill(model.Backend, target.Weights.A, values => file.ReadA(module, values));
+                Fill(model.Backend, target.Weights.B, values => file.ReadB(module, values));
+                if (target.Weights.Magnitude is { } magnitude)
+                {
+                    Fill(model.Backend, magnitude, values => file.ReadMagnitude(module, values));
+                }
             }
+        }
+        catch
+        {
+            model.Adapters.Remove(name);
+            throw;
         }
 
         model.Adapters.Use(adapter);
