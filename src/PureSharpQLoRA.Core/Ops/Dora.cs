@@ -25,9 +25,9 @@ internal static class DoraOps
 {
     public static void Forward(Tape tape, Tensor x, Tensor weight, Tensor? bias, LowRankAdapter adapter, Tensor y, bool recorded)
     {
-        if (adapter.Dropout > 0)
+        if (tape.IsTraining && adapter.Dropout > 0)
         {
-            throw new NotSupportedException("DoRA with lora_dropout above 0 is not supported; set lora_dropout to 0.");
+            throw new NotSupportedException("DoRA cannot be trained with lora_dropout above 0; set lora_dropout to 0.");
         }
 
         IBackend backend = tape.Backend;
