@@ -9,6 +9,8 @@ internal sealed class StepRecorder : ITrainingObserver
 
     public List<EvaluationResult> Evaluations { get; } = [];
 
+    public List<int> EvaluationSteps { get; } = [];
+
     public List<string> Checkpoints { get; } = [];
 
     public Action<StepProgress>? AfterStep { get; init; }
@@ -21,7 +23,11 @@ internal sealed class StepRecorder : ITrainingObserver
 
     public void OnLogged(in LoggedMetrics metrics) => Logged.Add(metrics);
 
-    public void OnEvaluated(int step, double epoch, EvaluationResult result) => Evaluations.Add(result);
+    public void OnEvaluated(int step, double epoch, EvaluationResult result)
+    {
+        EvaluationSteps.Add(step);
+        Evaluations.Add(result);
+    }
 
     public void OnCheckpoint(int step, string folder) => Checkpoints.Add(folder);
 }

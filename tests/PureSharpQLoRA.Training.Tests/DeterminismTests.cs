@@ -1,0 +1,66 @@
+using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Testing;
+using PureSharpQLoRA.Transformers;
+
+namespace PureSharpQLoRA.Training.Tests;
+
+/// <summary>The same run gives the same bits: again, on other threads, and whatever is computed again in the backward pass.</summary>
+public sealed class DeterminismTests
+{
+    public static TheoryData<string> Kinds => new("lora", "dora", "full");
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void The_same_run_twice_gives_the_same_bits(string kind) => AssertSame(kind, settings => settings, _ => { });
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void One_thread_and_two_give_the_same_bits(string kind) => AssertSame(kind, settings => settings with { Threads = 1 }, _ => { });
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Gradient_checkpointing_gives_the_same_bits(string kind)
+    {
+        AssertSame(kind, settings => settings with { Options = settings.Options with { GradientCheckpointing = true } }, _ => { });
+        AssertSame(kind, settings => settings, trainer => trainer.Tape.Recompute = RecomputePolicy.None);
+    }
+
+    [Fact]
+    public void Another_seed_gives_another_run()
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        string model = TinyRun.NewModel(folder);
+        (double[] losses, _) = Run(Settings(model, folder, "lora"), _ => { });
+        TinySettings other = Settings(model, folder, "lora");
+        (double[] otherLosses, _) = Run(other with { Options = other.Options with { Seed = 43 } }, _ => { });
+        Assert.NotEqual(losses, otherLosses);
+    }
+
+    private static void AssertSame(string kind, Func<TinySettings, TinySettings> change, Action<Trainer> prepare)
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        string model = TinyRun.NewModel(folder);
+        (double[] losses, float[][] weights) = Run(Settings(model, folder, kind), _ => { });
+        (double[] otherLosses, float[][] otherWeights) = Run(change(Settings(model, folder, kind)), prepare);
+        Assert.Equal(5, losses.Length);
+        Assert.Equal(losses, otherLosses);
+        Assert.Equal(weights, otherWeights);
+        Assert.True(losses.Distinct().Count() == 5, "the run does not move");
+    }
+
+    private static (double[] Losses, float[][] Weights) Run(TinySettings settings, Action<Trainer> prepare)
+    {
+        using var run = new TinyRun(settings);
+        prepare(run.Trainer);
+        run.Run();
+        return (run.Losses, [.. run.Model.TrainableParameters.Select(parameter => run.Backend.ToArray(parameter.Value))]);
+    }
+
+    private static TinySettings Settings(string model, TemporaryFolder folder, string kind) => new()
+    {
+        ModelFolder = model,
+        Load = kind == "full" ? new LoadOptions { LoadIn4Bit = false, TrainAllWeights = true } : new LoadOptions(),
+        Lora = kind == "full" ? null : new LoraOptions { Rank = 4, Alpha = 8, Dropout = kind == "dora" ? 0 : 0.1f, UseDora = kind == "dora" },
+        Options = TinyRun.Options(folder, 5) with { GradientAccumulationSteps = 2, NeftuneNoiseAlpha = 5, WeightDecay = 0.01 },
+    };
+}
