@@ -81,6 +81,17 @@ public sealed class TrainTests(TinyModel model) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void A_run_that_failed_before_its_first_step_is_not_in_the_way()
+    {
+        string output = model.NewPath("run");
+        Directory.CreateDirectory(output);
+        File.WriteAllText(Path.Combine(output, "run.yaml"), "r: 8\n");
+        File.WriteAllText(Path.Combine(output, "metrics.jsonl"), "");
+
+        model.Train(model.Host, output).MustExitWith(ExitCodes.Done);
+    }
+
+    [Fact]
     public void A_folder_in_use_is_refused()
     {
         string output = model.NewPath("run");

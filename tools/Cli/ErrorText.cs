@@ -8,15 +8,11 @@ namespace PureSharpQLoRA.Cli;
 /// <summary>What a user is told about an error.</summary>
 internal static class ErrorText
 {
-    private const int DiskFullOnUnix = 28;
-    private const int DiskFullOnWindows = unchecked((int)0x80070070);
-
     /// <summary>One line for an error that a user can do something about; null for one that is a defect of this program.</summary>
     public static string? For(Exception error) => error switch
     {
         CliException or WeightFormatException or DatasetException or TrainingException or TokenizerFormatException or ShapeException or NotSupportedException => CommandLineApp.OneLine(error.Message),
         ArgumentException { ParamName: null } => CommandLineApp.OneLine(error.Message),
-        IOException io when IsDiskFull(io) => $"The disk is full: {CommandLineApp.OneLine(io.Message)} Free some space, then run the command again.",
         IOException or UnauthorizedAccessException => CommandLineApp.OneLine(error.Message),
         OutOfMemoryException => "There is not enough memory. Lower --per-device-train-batch-size or --max-length, or use --gradient-checkpointing or --load-in-4bit.",
         OperationCanceledException => "Interrupted.",
@@ -26,6 +22,4 @@ internal static class ErrorText
     /// <summary>One line for a defect.</summary>
     public static string Unexpected(Exception error) =>
         $"Unexpected {error.GetType().Name}: {CommandLineApp.OneLine(error.Message)} (This is a defect; --verbose shows where it happened.)";
-
-    private static bool IsDiskFull(IOException error) => error.HResult is DiskFullOnUnix or DiskFullOnWindows;
 }

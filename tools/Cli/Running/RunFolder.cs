@@ -9,8 +9,10 @@ internal sealed class RunFolder : IDisposable
 
     private const string LockFile = ".lock";
 
-    private static readonly string[] ResultFiles =
-        [SettingsFile, MetricsFile, ReportFile, "adapter_config.json", "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json"];
+    private static readonly string[] ResultFiles = [MetricsFile, "adapter_config.json", "adapter_model.safetensors", "model.safetensors", "model.safetensors.index.json"];
+
+    // They alone are no results: a run that failed before its first logged step leaves them.
+    private static readonly string[] OtherFiles = [SettingsFile, ReportFile];
 
     private readonly FileStream _lock;
 
@@ -75,11 +77,12 @@ internal sealed class RunFolder : IDisposable
 
     private string File(string name) => System.IO.Path.Combine(Path, name);
 
-    private IEnumerable<string> Results() => ResultFiles.Select(File).Where(System.IO.File.Exists).Concat(Directory.EnumerateDirectories(Path, "checkpoint-*"));
+    private IEnumerable<string> Results() =>
+        ResultFiles.Select(File).Where(file => new FileInfo(file) is { Exists: true, Length: > 0 }).Concat(Directory.EnumerateDirectories(Path, "checkpoint-*"));
 
     private void DeleteResults()
     {
-        foreach (string found in Results().ToArray())
+        foreach (string found in Results().Concat(OtherFiles.Select(File)).ToArray())
         {
             if (Directory.Exists(found))
             {
