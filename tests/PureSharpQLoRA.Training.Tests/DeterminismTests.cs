@@ -1,6 +1,10 @@
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Core.Cpu;
 using PureSharpQLoRA.Testing;
+using PureSharpQLoRA.Text;
+using PureSharpQLoRA.Training.Tests.Models;
 using PureSharpQLoRA.Transformers;
+using PureSharpQLoRA.Transformers.Tests;
 
 namespace PureSharpQLoRA.Training.Tests;
 
@@ -16,6 +20,37 @@ public sealed class DeterminismTests
     [Theory]
     [MemberData(nameof(Kinds))]
     public void One_thread_and_two_give_the_same_bits(string kind) => AssertSame(kind, settings => settings with { Threads = 1 }, _ => { });
+
+    [Theory]
+    [MemberData(nameof(Kinds))]
+    public void Operations_that_are_divided_among_threads_give_the_same_bits(string kind)
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        string path = RandomModel.Write(folder, TestFiles.InRepository("tests", "PureSharpQLoRA.Training.Tests", "Models", "wide.config.json"));
+        int[][] rows = [.. Enumerable.Range(1, 5).Select(stride => Enumerable.Range(0, 50 + (11 * stride)).Select(i => i * stride * 37 % 1203).ToArray())];
+        TinySettings settings = Settings(path, folder, kind) with { Data = TinyRun.Of([.. rows.Select(row => new Example(row, row))]) };
+        (double[] losses, float[][] weights) = RunOn(1);
+        foreach (int threads in (ReadOnlySpan<int>)[2, 3])
+        {
+            (double[] otherLosses, float[][] otherWeights) = RunOn(threads);
+            Assert.Equal(losses, otherLosses);
+            Assert.Equal(weights, otherWeights);
+        }
+
+        (double[], float[][]) RunOn(int threads)
+        {
+            using var backend = new CpuBackend(new CpuOptions { Threads = threads });
+            using Wide model = ModelLoader.Load(path, backend, settings.Load, scope => new Wide(scope));
+            if (settings.Lora is { } lora)
+            {
+                model.Adapters.Add("default", lora, seed: 1);
+            }
+
+            using var trainer = new Trainer(model, settings.Data, settings.Options);
+            double[] losses = [trainer.TrainStep().Loss, trainer.TrainStep().Loss, trainer.TrainStep().Loss];
+            return (losses, [.. model.TrainableParameters.Select(parameter => backend.ToArray(parameter.Value))]);
+        }
+    }
 
     [Theory]
     [MemberData(nameof(Kinds))]

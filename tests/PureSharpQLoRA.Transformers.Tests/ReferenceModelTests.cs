@@ -87,7 +87,7 @@ public sealed class ReferenceModelTests
         Assert.True(Largest(onLoad, dense) > 0.01, "quantisation left no trace");
         if (doubleQuantization)
         {
-            // An 8-bit code of the statistics may be one beside the nearest there.
+            // Statistics that were quantised twice may differ in their last bits.
             AssertClose([.. onLoad.Select(value => (double)value)], stored, 1e-6);
         }
         else
