@@ -42,6 +42,11 @@ internal static unsafe class Bf16
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Widen16(ushort* values)
     {
+        if (Avx512F.IsSupported)
+        {
+            return (Avx512F.ConvertToVector512UInt32(Vector256.Load(values)) << 16).AsSingle();
+        }
+
         (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Load(values));
         return (Vector512.Create(low, high) << 16).AsSingle();
     }

@@ -8,11 +8,15 @@ internal sealed class GemmEngine : IDisposable
 {
     private const int NarrowRatio = 4;
 
+    /// <summary>A reduction over a vocabulary: its left operand is too large for the caches and has no second use.</summary>
+    private const int StreamedReduction = 8192;
+
     private readonly ThreadTeam _team;
     private readonly TileKernel _kernel;
     private readonly LeftOperand[] _recent;
     private readonly LeftOperand _low;
     private readonly LeftOperand _transposed;
+    private readonly LeftOperand _streamed;
     private readonly ProductWork _product;
     private readonly MatrixVectorWork _vector;
     private long _clock;
@@ -27,6 +31,7 @@ internal sealed class GemmEngine : IDisposable
         _recent = [new LeftOperand(memory, IsBf16), new LeftOperand(memory, IsBf16)];
         _low = new LeftOperand(memory, IsBf16);
         _transposed = new LeftOperand(memory, IsBf16);
+        _streamed = new LeftOperand(memory, IsBf16);
         _product = new ProductWork(team, memory, _kernel);
         _vector = new MatrixVectorWork(team, memory, IsBf16);
     }
@@ -50,7 +55,7 @@ internal sealed class GemmEngine : IDisposable
         }
 
         _product.Begin(output, x.Shape.Rows, right.Outputs, accumulate);
-        _product.Add(Recent(x), right, scale);
+        _product.Add(Left(x, transposed), right, scale);
         if (term is { } second)
         {
             if (!_low.Holds(second.Low, false))
@@ -92,6 +97,17 @@ internal sealed class GemmEngine : IDisposable
         _product.Dispose();
         _vector.Dispose();
         (_kernel as IDisposable)?.Dispose();
+    }
+
+    private LeftOperand Left(Tensor x, bool transposed)
+    {
+        if (transposed || x.Shape.Columns < StreamedReduction)
+        {
+            return Recent(x);
+        }
+
+        _streamed.Stream(x);
+        return _streamed;
     }
 
     /// <summary>The packed form of x: a kept one, or one in the place of the operand that was not asked for longest.</summary>

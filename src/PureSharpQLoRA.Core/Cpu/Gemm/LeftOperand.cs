@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace PureSharpQLoRA.Core.Cpu.Gemm;
@@ -41,6 +40,32 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
 
     public float* Panel(int panel) => _units + (nint)panel * Steps * Tile.Rows;
 
+    /// <summary>Whether the operand stays as it is, and each block of a product packs the part it needs, when it needs it.</summary>
+    public bool IsStreamed { get; private set; }
+
+    /// <summary>
+    /// Refers to a row-major fp32 matrix without packing it: for a reduction so long that the packed form would only go to memory and come back,
+    /// such as the gradient of logits.
+    /// </summary>
+    public void Stream(Tensor tensor)
+    {
+        _contentId = -1;
+        _source = (float*)tensor.Address;
+        _stride = tensor.Shape.Columns;
+        (Rows, Reduction) = (tensor.Shape.Rows, tensor.Shape.Columns);
+        Steps = bf16 ? (Reduction + 1) / 2 : Reduction;
+        PanelCount = (Rows + Tile.Rows - 1) / Tile.Rows;
+        IsStreamed = true;
+    }
+
+    /// <summary>Packs a part of the reduction of one panel of a streamed operand.</summary>
+    public void PackPart(int panel, int firstStep, int steps, float* to)
+    {
+        int row = panel * Tile.Rows, first = firstStep * (bf16 ? 2 : 1);
+        int count = Math.Min(steps * (bf16 ? 2 : 1), Reduction - first);
+        RowPanels.Pack(_source + row * _stride + first, _stride, Rows - 1 - row, count, bf16, to);
+    }
+
     /// <summary>Packs a row-major fp32 matrix, or its transpose.</summary>
     public void Pack(ThreadTeam team, Tensor tensor, bool transposed)
     {
@@ -48,6 +73,7 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
         _address = tensor.Address;
         _shape = tensor.Shape;
         _transposed = transposed;
+        IsStreamed = false;
         _source = (float*)_address;
         _stride = _shape.Columns;
         (Rows, Reduction) = transposed ? (_shape.Columns, _shape.Rows) : (_shape.Rows, _shape.Columns);
@@ -77,7 +103,8 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
             }
             else
             {
-                PackPanel(item);
+                int row = item * Tile.Rows;
+                RowPanels.Pack(_source + row * _stride, _stride, Rows - 1 - row, Reduction, bf16, Panel(item));
             }
         }
     }
@@ -93,51 +120,6 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
 
         _units = (float*)_buffer.Address;
     }
-
-    /// <summary>Eight rows become a panel. Rows that do not exist repeat the last: their products are never stored.</summary>
-    private void PackPanel(int panel)
-    {
-        int last = Rows - 1 - panel * Tile.Rows;
-        float* row0 = _source + panel * Tile.Rows * _stride;
-        float* row1 = row0 + Math.Min(1, last) * _stride;
-        float* row2 = row0 + Math.Min(2, last) * _stride;
-        float* row3 = row0 + Math.Min(3, last) * _stride;
-        float* row4 = row0 + Math.Min(4, last) * _stride;
-        float* row5 = row0 + Math.Min(5, last) * _stride;
-        float* row6 = row0 + Math.Min(6, last) * _stride;
-        float* row7 = row0 + Math.Min(7, last) * _stride;
-        float* to = Panel(panel);
-        int done = 0;
-        if (Vector256.IsHardwareAccelerated)
-        {
-            int block = bf16 ? 16 : 8;
-            for (; done + block <= Reduction; done += block, to += 8 * Tile.Rows)
-            {
-                Transpose8x8.Store(
-                    UnitTranspose.Units(row0 + done, bf16), UnitTranspose.Units(row1 + done, bf16),
-                    UnitTranspose.Units(row2 + done, bf16), UnitTranspose.Units(row3 + done, bf16),
-                    UnitTranspose.Units(row4 + done, bf16), UnitTranspose.Units(row5 + done, bf16),
-                    UnitTranspose.Units(row6 + done, bf16), UnitTranspose.Units(row7 + done, bf16),
-                    to, Tile.Rows);
-            }
-        }
-
-        for (; done < Reduction; done += bf16 ? 2 : 1, to += Tile.Rows)
-        {
-            bool hasSecond = bf16 && done + 1 < Reduction;
-            to[0] = Unit(row0 + done, hasSecond);
-            to[1] = Unit(row1 + done, hasSecond);
-            to[2] = Unit(row2 + done, hasSecond);
-            to[3] = Unit(row3 + done, hasSecond);
-            to[4] = Unit(row4 + done, hasSecond);
-            to[5] = Unit(row5 + done, hasSecond);
-            to[6] = Unit(row6 + done, hasSecond);
-            to[7] = Unit(row7 + done, hasSecond);
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private float Unit(float* values, bool hasSecond) => bf16 ? Bf16.Pair(values[0], hasSecond ? values[1] : 0) : values[0];
 
     /// <summary>
     /// A run of source rows becomes that run of the reduction in every panel; a strip of 8 columns is copied as it is. The last strip may read

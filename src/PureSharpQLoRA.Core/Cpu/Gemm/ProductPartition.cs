@@ -9,6 +9,12 @@ internal readonly record struct OutputBlock(int FirstRowPanel, int RowPanels, in
 /// </summary>
 internal readonly record struct ProductPartition(int RowPanels, int Panels, int RowPanelsPerBlock, int PanelsPerBlock)
 {
+    /// <summary>Row panels of a block whose left operand is streamed.</summary>
+    public const int MaxStreamedRowPanels = 16;
+
+    /// <summary>Column panels of such a block.</summary>
+    public const int MaxStreamedPanels = 12;
+
     private const int MaxPanelsPerBlock = 4;
     private const int BlocksPerMember = 4;
 
@@ -54,6 +60,20 @@ internal readonly record struct ProductPartition(int RowPanels, int Panels, int 
         }
 
         return best;
+    }
+
+    /// <summary>
+    /// The cut where each block packs its own rows as it goes: rows first, so that the left operand is read as few times as possible, and as many
+    /// panels to a block as the scratch holds.
+    /// </summary>
+    public static ProductPartition ChooseStreamed(int rows, int columns, int members)
+    {
+        int rowPanels = (rows + Tile.Rows - 1) / Tile.Rows;
+        int panels = (columns + Tile.Columns - 1) / Tile.Columns;
+        int columnBlocks = (panels + MaxStreamedPanels - 1) / MaxStreamedPanels;
+        int rowBlocks = Math.Clamp((members + columnBlocks - 1) / columnBlocks, 1, rowPanels);
+        rowBlocks = Math.Max(rowBlocks, (rowPanels + MaxStreamedRowPanels - 1) / MaxStreamedRowPanels);
+        return new ProductPartition(rowPanels, panels, (rowPanels + rowBlocks - 1) / rowBlocks, (panels + columnBlocks - 1) / columnBlocks);
     }
 
     /// <summary>Block number <paramref name="index"/>; blocks of the same columns follow each other.</summary>

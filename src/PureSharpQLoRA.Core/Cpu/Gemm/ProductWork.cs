@@ -15,7 +15,7 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
     private const int StepMultiple = 32;
     private const int PanelFloats = PanelsPerBlock * MaxSteps * Tile.Columns + PanelPacker.Overrun;
     private const int EdgeFloats = Tile.Rows * Tile.Columns;
-    private const int ScratchFloats = PanelFloats + EdgeFloats + PanelPacker.StageFloats;
+    private const int ScratchFloats = PanelFloats + EdgeFloats + PanelPacker.StageFloats + MaxSteps * Tile.Rows;
 
     private readonly ThreadTeam _team;
     private readonly TileKernel _kernel;
@@ -80,7 +80,9 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
 
         LeftOperand first = _left[0]!;
         long leftBytes = (long)first.PanelCount * Tile.Rows * first.Steps * Tile.UnitBytes;
-        _partition = ProductPartition.Choose(_rows, _columns, leftBytes, _team.Size);
+        _partition = first.IsStreamed
+            ? ProductPartition.ChooseStreamed(_rows, _columns, _team.Size)
+            : ProductPartition.Choose(_rows, _columns, leftBytes, _team.Size);
         _next = 0;
         if (_partition.Blocks == 1)
         {
@@ -120,7 +122,7 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         for (int i = 0; i < _terms; i++)
         {
             LeftOperand left = _left[i]!;
-            int steps = StepsPerSlice(left.Steps);
+            int steps = StepsPerSlice(left.Steps, Math.Min(MaxSteps, PanelsPerBlock * MaxSteps / block.Panels));
             for (int firstStep = 0; firstStep < left.Steps; firstStep += steps)
             {
                 int count = Math.Min(steps, left.Steps - firstStep);
@@ -131,10 +133,11 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         }
     }
 
-    /// <summary>Cuts the reduction into equal slices of at most <see cref="MaxSteps"/>.</summary>
-    private static int StepsPerSlice(int steps)
+    /// <summary>Cuts the reduction into equal slices of at most so many steps, which is a multiple of <see cref="StepMultiple"/> or is rounded down to one.</summary>
+    private static int StepsPerSlice(int steps, int most)
     {
-        int slices = (steps + MaxSteps - 1) / MaxSteps;
+        most = most / StepMultiple * StepMultiple;
+        int slices = (steps + most - 1) / most;
         int perSlice = (steps + slices - 1) / slices;
         return (perSlice + StepMultiple - 1) / StepMultiple * StepMultiple;
     }
@@ -157,9 +160,19 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         TileCall call = default;
         call.Steps = steps;
         call.Scale = scale;
+        float* streamed = scratch + PanelFloats + EdgeFloats + PanelPacker.StageFloats;
         for (int rowPanel = block.FirstRowPanel; rowPanel < block.FirstRowPanel + block.RowPanels; rowPanel++)
         {
-            call.Left = left.Panel(rowPanel) + (nint)firstStep * Tile.Rows;
+            if (left.IsStreamed)
+            {
+                left.PackPart(rowPanel, firstStep, steps, streamed);
+                call.Left = streamed;
+            }
+            else
+            {
+                call.Left = left.Panel(rowPanel) + (nint)firstStep * Tile.Rows;
+            }
+
             int row = rowPanel * Tile.Rows;
             int rows = Math.Min(Tile.Rows, _rows - row);
             for (int panel = 0; panel < block.Panels; panel++)
