@@ -19,7 +19,7 @@ internal sealed class DemoCommand : ICliCommand
     [
         new(TrainOptions.Output, OptionKind.Path, "Folder for the results; those of an earlier demo are replaced") { Default = Path.Combine("results", "demo") },
         new(CommonOptions.Model, OptionKind.Path, "Another model to fine-tune") { Aliases = ["model"], DefaultText = "the bundled one" },
-        new(TrainOptions.MaxSteps, OptionKind.Integer, "Steps") { Min = 1, Default = "300" },
+        new(TrainOptions.MaxSteps, OptionKind.Integer, "Steps") { Min = 1, Default = "900" },
         .. CommonOptions.Loading("true").Where(option => option.Name is CommonOptions.Device or CommonOptions.Threads or CommonOptions.ComputeType)
             .Select(option => option with { Group = "Options" }),
         CommonOptions.SeedNumber,
