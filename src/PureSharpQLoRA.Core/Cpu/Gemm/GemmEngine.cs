@@ -55,9 +55,19 @@ internal sealed class GemmEngine : IDisposable
         }
 
         _product.Begin(output, x.Shape.Rows, right.Outputs, accumulate);
-        _product.Add(Left(x, transposed), right, scale);
-        if (term is { } second)
+        LeftOperand left = Left(x, transposed);
+        if (term is not { } second)
         {
+            _product.Add(left, right, scale);
+        }
+        else if (scale == 1 && left.HasRoomFor(second.Low.Shape.Columns))
+        {
+            left.PackTail(_team, second.Low);
+            _product.Add(left, right, new RightOperand(second.Factor, transposed));
+        }
+        else
+        {
+            _product.Add(left, right, scale);
             if (!_low.Holds(second.Low, false))
             {
                 _low.Pack(_team, second.Low, false);

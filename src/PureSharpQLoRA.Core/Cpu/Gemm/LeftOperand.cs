@@ -13,6 +13,9 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
     private const int TransposedRun = 32;
     private const int UnitsPerTurn = 16384;
 
+    /// <summary>Steps that each panel has room for behind its own.</summary>
+    private const int TailCapacity = 32;
+
     private DeviceBuffer? _buffer;
     private float* _units;
     private float* _source;
@@ -21,6 +24,16 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
     private nint _address;
     private Shape _shape;
     private bool _transposed;
+    private Job _job;
+    private float* _tail;
+    private int _tailColumns;
+
+    private enum Job
+    {
+        Rows,
+        Columns,
+        Tail,
+    }
 
     public int Rows { get; private set; }
 
@@ -28,6 +41,9 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
 
     /// <summary>Units of each row.</summary>
     public int Steps { get; private set; }
+
+    /// <summary>Units of each row of the operand behind this one, 0 for none.</summary>
+    public int TailSteps { get; private set; }
 
     public int PanelCount { get; private set; }
 
@@ -38,7 +54,7 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
     public bool Holds(Tensor tensor, bool transposed) =>
         _contentId == tensor.ContentId && _address == tensor.Address && _shape == tensor.Shape && _transposed == transposed;
 
-    public float* Panel(int panel) => _units + (nint)panel * Steps * Tile.Rows;
+    public float* Panel(int panel) => _units + (nint)panel * (Steps + TailCapacity) * Tile.Rows;
 
     /// <summary>Whether the operand stays as it is, and each block of a product packs the part it needs, when it needs it.</summary>
     public bool IsStreamed { get; private set; }
@@ -55,6 +71,7 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
         (Rows, Reduction) = (tensor.Shape.Rows, tensor.Shape.Columns);
         Steps = bf16 ? (Reduction + 1) / 2 : Reduction;
         PanelCount = (Rows + Tile.Rows - 1) / Tile.Rows;
+        TailSteps = 0;
         IsStreamed = true;
     }
 
@@ -79,11 +96,29 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
         (Rows, Reduction) = transposed ? (_shape.Columns, _shape.Rows) : (_shape.Rows, _shape.Columns);
         Steps = bf16 ? (Reduction + 1) / 2 : Reduction;
         PanelCount = (Rows + Tile.Rows - 1) / Tile.Rows;
-        Reserve((long)PanelCount * Steps * Tile.Rows * Tile.UnitBytes);
+        TailSteps = 0;
+        Reserve((long)PanelCount * (Steps + TailCapacity) * Tile.Rows * Tile.UnitBytes);
+        _job = transposed ? Job.Columns : Job.Rows;
         int items = transposed ? (Reduction + TransposedRun - 1) / TransposedRun : PanelCount;
         int unitsPerItem = transposed ? Rows * TransposedRun : Steps * Tile.Rows;
         Start(team, items, UnitsPerTurn / Math.Max(1, unitsPerItem));
         _contentId = tensor.ContentId;
+    }
+
+    /// <summary>Whether another operand of so many columns fits behind the panels.</summary>
+    public bool HasRoomFor(int columns) => !IsStreamed && StepsFor(columns) <= TailCapacity;
+
+    /// <summary>
+    /// Puts another operand with the same rows behind this one, [Rows, Reduction + its columns], until the next operand takes its place: the two terms of an
+    /// adapted layer become one product.
+    /// </summary>
+    public void PackTail(ThreadTeam team, Tensor low)
+    {
+        _tail = (float*)low.Address;
+        _tailColumns = low.Shape.Columns;
+        TailSteps = StepsFor(_tailColumns);
+        _job = Job.Tail;
+        Start(team, PanelCount, UnitsPerTurn / (TailCapacity * Tile.Rows));
     }
 
     public void Dispose()
@@ -97,17 +132,23 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
     {
         for (int item = first; item < end; item++)
         {
-            if (_transposed)
+            int row = item * Tile.Rows;
+            switch (_job)
             {
-                PackTransposed(item * TransposedRun);
-            }
-            else
-            {
-                int row = item * Tile.Rows;
-                RowPanels.Pack(_source + row * _stride, _stride, Rows - 1 - row, Reduction, bf16, Panel(item));
+                case Job.Columns:
+                    PackTransposed(item * TransposedRun);
+                    break;
+                case Job.Rows:
+                    RowPanels.Pack(_source + row * _stride, _stride, Rows - 1 - row, Reduction, bf16, Panel(item));
+                    break;
+                default:
+                    RowPanels.Pack(_tail + row * _tailColumns, _tailColumns, Rows - 1 - row, _tailColumns, bf16, Panel(item) + (nint)Steps * Tile.Rows);
+                    break;
             }
         }
     }
+
+    private int StepsFor(int columns) => bf16 ? (columns + 1) / 2 : columns;
 
     private void Reserve(long bytes)
     {

@@ -23,6 +23,8 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
     private readonly LeftOperand?[] _left = new LeftOperand?[2];
     private readonly RightOperand[] _right = new RightOperand[2];
     private readonly float[] _scales = new float[2];
+    private readonly int[] _tails = new int[2];
+    private RightOperand _tail;
     private int _terms;
     private float* _output;
     private int _rows;
@@ -61,8 +63,19 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         {
             _left[_terms] = left;
             _right[_terms] = right;
+            _tails[_terms] = 0;
             _scales[_terms++] = scale;
         }
+    }
+
+    /// <summary>Adds a term whose left operand has another one behind it: both are multiplied in one pass.</summary>
+    public void Add(LeftOperand left, in RightOperand right, in RightOperand tail)
+    {
+        _tail = tail;
+        _left[_terms] = left;
+        _right[_terms] = right;
+        _tails[_terms] = left.TailSteps;
+        _scales[_terms++] = 1;
     }
 
     /// <summary>Computes the output.</summary>
@@ -122,11 +135,12 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         for (int i = 0; i < _terms; i++)
         {
             LeftOperand left = _left[i]!;
-            int steps = StepsPerSlice(left.Steps, Math.Min(MaxSteps, PanelsPerBlock * MaxSteps / block.Panels));
-            for (int firstStep = 0; firstStep < left.Steps; firstStep += steps)
+            int total = left.Steps + _tails[i];
+            int steps = StepsPerSlice(total, Math.Min(MaxSteps, PanelsPerBlock * MaxSteps / block.Panels));
+            for (int firstStep = 0; firstStep < total; firstStep += steps)
             {
-                int count = Math.Min(steps, left.Steps - firstStep);
-                PackSlice(_right[i], block, firstStep, count, scratch);
+                int count = Math.Min(steps, total - firstStep);
+                PackSlice(_right[i], left.Steps, block, firstStep, count, scratch);
                 MultiplySlice(left, _scales[i], block, firstStep, count, scratch, accumulate);
                 accumulate = true;
             }
@@ -142,15 +156,27 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
         return (perSlice + StepMultiple - 1) / StepMultiple * StepMultiple;
     }
 
-    private void PackSlice(in RightOperand right, in OutputBlock block, int firstStep, int steps, float* scratch)
+    /// <summary>Packs steps [firstStep, firstStep + steps) of the panels of a block; those from <paramref name="ownSteps"/> on belong to the tail.</summary>
+    private void PackSlice(in RightOperand right, int ownSteps, in OutputBlock block, int firstStep, int steps, float* scratch)
     {
-        int firstReduction = firstStep * _kernel.ValuesPerUnit;
-        int count = Math.Min(steps * _kernel.ValuesPerUnit, right.Reduction - firstReduction);
+        int own = Math.Clamp(ownSteps - firstStep, 0, steps);
         float* stage = scratch + PanelFloats + EdgeFloats;
         for (int panel = 0; panel < block.Panels; panel++)
         {
             float* to = scratch + (nint)panel * steps * Tile.Columns;
-            PanelPacker.Pack(right, (block.FirstPanel + panel) * Tile.Columns, firstReduction, count, _kernel.IsBf16, to, stage);
+            int column = (block.FirstPanel + panel) * Tile.Columns;
+            PackPart(right, column, firstStep, own, to, stage);
+            PackPart(_tail, column, firstStep + own - ownSteps, steps - own, to + (nint)own * Tile.Columns, stage);
+        }
+    }
+
+    private void PackPart(in RightOperand right, int column, int firstStep, int steps, float* to, float* stage)
+    {
+        if (steps > 0)
+        {
+            int first = firstStep * _kernel.ValuesPerUnit;
+            int count = Math.Min(steps * _kernel.ValuesPerUnit, right.Reduction - first);
+            PanelPacker.Pack(right, column, first, count, _kernel.IsBf16, to, stage);
         }
     }
 
