@@ -37,8 +37,8 @@ public static class MemoryPlanner
 
     private const int OptimizerBlockSize = 256;
 
-    // As the engine's loss cuts its tokens: chunks whose fp32 logits take about 16 MiB.
-    private const long LogitChunkBytes = 16L << 20;
+    // As the engine's loss cuts its tokens: chunks whose fp32 logits take about 32 MiB.
+    private const long LogitChunkBytes = 32L << 20;
     private const long SmallestLogitChunk = 16;
     private const long LargestLogitChunk = 512;
 
@@ -89,7 +89,7 @@ public static class MemoryPlanner
     private static long LogitBytes(ModelSpec spec, long tokens)
     {
         long tokenBytes = 4L * spec.VocabularySize;
-        long chunk = Math.Max(SmallestLogitChunk, Math.Min(LargestLogitChunk, LogitChunkBytes / tokenBytes));
+        long chunk = Math.Max(SmallestLogitChunk, Math.Min(LargestLogitChunk, LogitChunkBytes / tokenBytes / SmallestLogitChunk * SmallestLogitChunk));
         return Math.Min(tokens, chunk) * tokenBytes;
     }
 

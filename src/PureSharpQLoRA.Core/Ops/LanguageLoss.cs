@@ -17,7 +17,7 @@ public partial interface IBackend
 public static class LanguageLossOps
 {
     /// <summary>About this many bytes of logits exist at a time.</summary>
-    private const long ChunkBytes = 16 << 20;
+    private const long ChunkBytes = 32 << 20;
     private const int SmallestChunk = 16;
     private const int LargestChunk = 512;
 

@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace PureSharpQLoRA.Core.Cpu.Gemm;
 
@@ -12,6 +13,7 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
     /// <summary>Source rows of a transposed operand that are packed in one go; even, for pairs.</summary>
     private const int TransposedRun = 32;
     private const int UnitsPerTurn = 16384;
+    private const int FloatsPerLine = 16;
 
     /// <summary>Steps that each panel has room for behind its own.</summary>
     private const int TailCapacity = 32;
@@ -81,6 +83,29 @@ internal sealed unsafe class LeftOperand(MemoryPool memory, bool bf16) : Paralle
         int row = panel * Tile.Rows, first = firstStep * (bf16 ? 2 : 1);
         int count = Math.Min(steps * (bf16 ? 2 : 1), Reduction - first);
         RowPanels.Pack(_source + row * _stride + first, _stride, Rows - 1 - row, count, bf16, to);
+    }
+
+    /// <summary>
+    /// Asks for the part that <see cref="PackPart"/> will read: eight short runs far apart, which the hardware does not foresee.
+    /// </summary>
+    public void PrefetchPart(int panel, int firstStep, int steps)
+    {
+        if (panel >= PanelCount || !Sse.IsSupported)
+        {
+            return;
+        }
+
+        int row = panel * Tile.Rows, first = firstStep * (bf16 ? 2 : 1);
+        int count = Math.Min(steps * (bf16 ? 2 : 1), Reduction - first);
+        int end = Math.Min(Rows, row + Tile.Rows);
+        for (; row < end; row++)
+        {
+            float* from = _source + row * _stride + first;
+            for (int i = 0; i < count; i += FloatsPerLine)
+            {
+                Sse.Prefetch1(from + i);
+            }
+        }
     }
 
     /// <summary>Packs a row-major fp32 matrix, or its transpose.</summary>

@@ -192,6 +192,15 @@ internal sealed unsafe class ProductWork : ITeamWork, IDisposable
             if (left.IsStreamed)
             {
                 left.PackPart(rowPanel, firstStep, steps, streamed);
+                if (rowPanel + 1 < block.FirstRowPanel + block.RowPanels)
+                {
+                    left.PrefetchPart(rowPanel + 1, firstStep, steps);
+                }
+                else
+                {
+                    left.PrefetchPart(block.FirstRowPanel, firstStep + steps, steps);
+                }
+
                 call.Left = streamed;
             }
             else
