@@ -64,28 +64,7 @@ internal sealed class BaseModel(TextWriter log) : ITrainingObserver
         Directory.CreateDirectory(start);
         CompanionFiles.Copy(folder, start);
         File.Copy(Path.Combine(AppContext.BaseDirectory, "config.json"), Path.Combine(start, "config.json"), overwrite: true);
-        RandomModelWriter.Write(start, [.. Weights()], new RandomModelOptions { Seed = Seed, StandardDeviation = 0.05f, Type = SafetensorsType.Float32 });
-    }
-
-    private static IEnumerable<InitialWeight> Weights()
-    {
-        ModelDescription sizes = LlamaStories.Description;
-        long width = sizes.HiddenSize, mlp = sizes.IntermediateSize, keys = sizes.KeyValueHeads * sizes.HeadSize;
-        yield return new InitialWeight("model.embed_tokens.weight", InitialValues.Normal, sizes.VocabularySize, width);
-        for (int layer = 0; layer < sizes.Layers; layer++)
-        {
-            string block = string.Create(CultureInfo.InvariantCulture, $"model.layers.{layer}.");
-            yield return new InitialWeight(block + "input_layernorm.weight", InitialValues.Ones, width);
-            yield return new InitialWeight(block + "self_attn.q_proj.weight", InitialValues.Normal, width, width);
-            yield return new InitialWeight(block + "self_attn.k_proj.weight", InitialValues.Normal, keys, width);
-            yield return new InitialWeight(block + "self_attn.v_proj.weight", InitialValues.Normal, keys, width);
-            yield return new InitialWeight(block + "self_attn.o_proj.weight", InitialValues.Normal, width, width);
-            yield return new InitialWeight(block + "post_attention_layernorm.weight", InitialValues.Ones, width);
-            yield return new InitialWeight(block + "mlp.gate_proj.weight", InitialValues.Normal, mlp, width);
-            yield return new InitialWeight(block + "mlp.up_proj.weight", InitialValues.Normal, mlp, width);
-            yield return new InitialWeight(block + "mlp.down_proj.weight", InitialValues.Normal, width, mlp);
-        }
-
-        yield return new InitialWeight("model.norm.weight", InitialValues.Ones, width);
+        var options = new RandomModelOptions { Seed = Seed, StandardDeviation = 0.05f, Type = SafetensorsType.Float32 };
+        RandomModelWriter.Write(start, [.. LlamaWeights.Of(LlamaStories.Description)], options);
     }
 }

@@ -54,25 +54,8 @@ public sealed partial class ModelQuantizer
         using AtomicFolder target = AtomicFolder.Create(targetFolder);
         quantizer.WriteWeights(Path.Combine(target.TemporaryPath, CheckpointReader.SingleFileName));
         AtomicFile.WriteText(Path.Combine(target.TemporaryPath, "config.json"), config);
-        CopySmallFiles(sourceFolder, target.TemporaryPath);
+        CompanionFiles.Copy(sourceFolder, target.TemporaryPath);
         target.Commit();
-    }
-
-    private static void CopySmallFiles(string source, string target)
-    {
-        const long MaxBytes = 256 << 20;
-        string[] weights = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack", ".index.json"];
-        foreach (string file in Directory.EnumerateFiles(source))
-        {
-            string name = Path.GetFileName(file);
-            if (name != "config.json" && name[0] != '.' && !weights.Any(name.EndsWith) && new FileInfo(file).Length <= MaxBytes)
-            {
-                // The copy must be writable for its owner even where the original is not.
-                using var from = new FileStream(file, FileMode.Open, FileAccess.Read);
-                using var to = new FileStream(Path.Combine(target, name), FileMode.CreateNew, FileAccess.Write);
-                from.CopyTo(to);
-            }
-        }
     }
 
     [GeneratedRegex(@"(^|\.)(layers|h|blocks)\.\d+\..*\.weight$", RegexOptions.CultureInvariant)]
