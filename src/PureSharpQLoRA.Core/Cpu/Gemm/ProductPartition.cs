@@ -21,6 +21,7 @@ internal readonly record struct ProductPartition(int RowPanels, int Panels, int 
     /// <summary>What packing a panel costs, as the number of row panels that are multiplied in that time.</summary>
     private const int PackingCost = 2;
     private const int FewestRowPanels = 2;
+    private const double LeftReadCost = 1 / 16.0;
 
     public int Blocks => RowBlocks * ColumnBlocks;
 
@@ -41,7 +42,9 @@ internal readonly record struct ProductPartition(int RowPanels, int Panels, int 
         int rowPanels = (rows + Tile.Rows - 1) / Tile.Rows;
         int panels = (columns + Tile.Columns - 1) / Tile.Columns;
         int wanted = BlocksPerMember * members;
-        int panelsPerBlock = leftBytes > LargeLeft ? WidestBlock(panels, members) : Math.Clamp(panels / wanted, 1, MaxPanelsPerBlock);
+        int panelsPerBlock = leftBytes > LargeLeft
+            ? WidestBlock(panels, members)
+            : BalancedBlock(panels, members, Math.Clamp(panels / wanted, 1, MaxPanelsPerBlock));
         var best = new ProductPartition(rowPanels, panels, rowPanels, panelsPerBlock);
         if (members == 1 || best.Blocks >= wanted)
         {
@@ -95,6 +98,26 @@ internal readonly record struct ProductPartition(int RowPanels, int Panels, int 
             if (share <= bestShare)
             {
                 (best, bestShare) = (width, share);
+            }
+        }
+
+        return best;
+    }
+
+    /// <summary>
+    /// The width up to <paramref name="widest"/> for which the busiest member is done first: 43 panels in blocks of 4 would give one of two members 24. A
+    /// narrow block reads the left operand more often, at about a sixteenth of a panel each time.
+    /// </summary>
+    private static int BalancedBlock(int panels, int members, int widest)
+    {
+        (int best, double bestCost) = (1, double.MaxValue);
+        for (int width = 1; width <= widest; width++)
+        {
+            int blocks = (panels + width - 1) / width;
+            double cost = (blocks + members - 1) / members * (width + LeftReadCost);
+            if (cost < bestCost)
+            {
+                (best, bestCost) = (width, cost);
             }
         }
 
