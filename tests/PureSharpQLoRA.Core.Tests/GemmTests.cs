@@ -42,29 +42,60 @@ public sealed class GemmTests
         }
     }
 
+    /// <summary>With a scale of 1 both terms are one product; with another they are two, as they are where the rank is too large to ride along.</summary>
     [Theory]
     [MemberData(nameof(Cases))]
     public void Scale_accumulation_and_the_low_rank_term_add_up(DataType type, bool transposed, bool bf16)
     {
         using var fixture = new GemmFixture(2, bf16);
-        foreach ((int rows, int reduction, int columns, int rank) in new[] { (33, 96, 100, 8), (1, 64, 64, 16), (1, 288, 200, 8), (9, 1100, 33, 5), (64, 50, 144, 64) })
+        foreach ((int rows, int reduction, int columns, int rank) in new[]
+            { (33, 96, 100, 8), (1, 64, 64, 16), (1, 288, 200, 8), (9, 1100, 33, 5), (64, 50, 144, 64), (17, 51, 96, 32), (5, 513, 48, 33) })
         {
             Tensor x = fixture.Random(rows, reduction);
             Tensor weight = transposed ? fixture.Random(columns, reduction, type) : fixture.Random(reduction, columns, type);
-            Tensor low = fixture.Random(rows, rank);
-            Tensor factor = transposed ? fixture.Random(columns, rank) : fixture.Random(rank, columns);
-            Tensor y = fixture.Random(rows, columns);
-            double[] before = GemmFixture.Values(y);
-            fixture.Multiply(x, weight, transposed, y, 0.75f, true, new LowRankTerm(low, factor));
-            double[] exact = GemmFixture.ProductOf(x, weight, transposed);
-            double[] second = GemmFixture.ProductOf(low, factor, transposed);
-            for (int i = 0; i < exact.Length; i++)
+            foreach (float scale in new[] { 1, 0.75f, 1 })
             {
-                exact[i] = before[i] + 0.75 * exact[i] + second[i];
-            }
+                // The packed x serves all three, each with another low-rank term behind it.
+                Tensor low = fixture.Random(rows, rank);
+                Tensor factor = transposed ? fixture.Random(columns, rank) : fixture.Random(rank, columns);
+                Tensor y = fixture.Random(rows, columns);
+                double[] before = GemmFixture.Values(y);
+                fixture.Multiply(x, weight, transposed, y, scale, true, new LowRankTerm(low, factor));
+                double[] exact = GemmFixture.ProductOf(x, weight, transposed);
+                double[] second = GemmFixture.ProductOf(low, factor, transposed);
+                for (int i = 0; i < exact.Length; i++)
+                {
+                    exact[i] = before[i] + scale * exact[i] + second[i];
+                }
 
-            double error = GemmFixture.RelativeError(GemmFixture.Floats(y), exact);
-            Assert.True(error < fixture.Tolerance, $"[{rows}, {reduction}] x [{reduction}, {columns}], rank {rank}: {error:E2}");
+                double error = GemmFixture.RelativeError(GemmFixture.Floats(y), exact);
+                Assert.True(error < fixture.Tolerance, $"[{rows}, {reduction}] x [{reduction}, {columns}], rank {rank}, scale {scale}: {error:E2}");
+            }
+        }
+    }
+
+    /// <summary>A reduction over a vocabulary packs its left operand block by block.</summary>
+    [Theory]
+    [InlineData(DataType.Float32, false)]
+    [InlineData(DataType.BFloat16, false)]
+    [InlineData(DataType.BFloat16, true)]
+    public void A_reduction_over_a_vocabulary(DataType type, bool bf16)
+    {
+        foreach ((int rows, int reduction, int columns) in new[] { (1, 8192, 50), (9, 8193, 48), (70, 8301, 288), (150, 8192, 33), (8, 9000, 700) })
+        {
+            float[]? expected = null;
+            foreach (int threads in new[] { 1, 2, 3 })
+            {
+                using var fixture = new GemmFixture(threads, bf16);
+                Tensor x = fixture.Random(rows, reduction), weight = fixture.Random(reduction, columns, type);
+                Tensor y = fixture.Random(rows, columns);
+                fixture.Multiply(x, weight, false, y);
+                double error = GemmFixture.RelativeError(GemmFixture.Floats(y), GemmFixture.ProductOf(x, weight, false));
+                Assert.True(error < fixture.Tolerance, $"[{rows}, {reduction}] x [{reduction}, {columns}], {threads} threads: {error:E2}");
+                float[] bits = [.. GemmFixture.Floats(y)];
+                Assert.Equal(expected ?? bits, bits);
+                expected = bits;
+            }
         }
     }
 

@@ -71,9 +71,6 @@ public sealed class PeftAdapterFile : IDisposable
     /// <exception cref="ArgumentException">The adapter has none.</exception>
     public void ReadMagnitude(PeftModule module, Span<float> target) => ReadWhole(module, module?.Magnitude, target);
 
-    /// <summary>Reads elements of one of <see cref="SavedTensors"/>.</summary>
-    public void ReadSaved(SafetensorsEntry entry, long firstElement, Span<float> target) => _file.ReadFloats(entry, firstElement, target);
-
     /// <inheritdoc/>
     public void Dispose() => _file.Dispose();
 

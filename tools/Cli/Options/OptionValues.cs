@@ -30,8 +30,6 @@ internal sealed class OptionValues
             ?? throw new UsageException($"{source}: '{value}' is not allowed; it takes {definition.Allowed}."))];
     }
 
-    public void SetDefault(string name, string value) => _given.TryAdd(name, [value]);
-
     public bool IsGiven(string name) => _given.ContainsKey(Definition(name).Name);
 
     public IReadOnlyList<string> List(string name)
