@@ -25,6 +25,8 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
 
     public string Name => inner.Name;
 
+    public DataType ActivationType => inner.ActivationType;
+
     public bool SharesHostMemory => inner.SharesHostMemory;
 
     public MemoryPool Memory => inner.Memory;
@@ -75,20 +77,24 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
         Count("copy, fill, add", start, 2 * x.Shape.Count);
     }
 
-    public double Sum(Tensor x)
+    public void AddSum(Tensor x, Tensor total)
     {
         long start = Stopwatch.GetTimestamp();
-        double sum = inner.Sum(x);
+        inner.AddSum(x, total);
         Count("loss and norm sums", start, x.Shape.Count);
-        return sum;
     }
 
-    public double SumOfSquares(Tensor x)
+    public void GradientNorm(ReadOnlySpan<Tensor> gradients, float lossScale, float maxNorm, Tensor control)
     {
         long start = Stopwatch.GetTimestamp();
-        double sum = inner.SumOfSquares(x);
-        Count("loss and norm sums", start, 2 * x.Shape.Count);
-        return sum;
+        inner.GradientNorm(gradients, lossScale, maxNorm, control);
+        long elements = 0;
+        foreach (Tensor gradient in gradients)
+        {
+            elements += gradient.Shape.Count;
+        }
+
+        Count("loss and norm sums", start, 2 * elements);
     }
 
     public void MatMulTransposed(Tensor x, Tensor weight, Tensor y, float scale = 1, bool accumulate = false, LowRankTerm? term = null)
@@ -233,10 +239,10 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
         Count("dora", start, 2 * x.Shape.Count);
     }
 
-    public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step)
+    public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control)
     {
         long start = Stopwatch.GetTimestamp();
-        inner.AdamW(parameter, gradient, firstMoment, secondMoment, step);
+        inner.AdamW(parameter, gradient, firstMoment, secondMoment, step, control);
         Count("adamw", start, 14 * parameter.Shape.Count);
     }
 

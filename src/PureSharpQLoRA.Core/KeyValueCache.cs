@@ -1,6 +1,6 @@
 namespace PureSharpQLoRA.Core;
 
-/// <summary>Keys and values of the tokens generated so far, one pair of matrices per layer.</summary>
+/// <summary>Keys and values of the tokens generated so far, one pair of matrices per layer, in the activation type.</summary>
 public sealed class KeyValueCache : IDisposable
 {
     private readonly TensorScope _scope;
@@ -21,8 +21,8 @@ public sealed class KeyValueCache : IDisposable
         _values = new Tensor[layers];
         for (int layer = 0; layer < layers; layer++)
         {
-            _keys[layer] = _scope.Allocate(new Shape(capacity, width));
-            _values[layer] = _scope.Allocate(new Shape(capacity, width));
+            _keys[layer] = _scope.Allocate(new Shape(capacity, width), backend.ActivationType);
+            _values[layer] = _scope.Allocate(new Shape(capacity, width), backend.ActivationType);
         }
     }
 

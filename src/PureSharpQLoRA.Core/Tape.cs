@@ -40,8 +40,11 @@ public sealed class Tape : IDisposable
     /// <summary>How many operations are recorded.</summary>
     public int Count => _nodes.Count;
 
-    /// <summary>A tensor for a result of this step.</summary>
-    public Tensor NewTensor(Shape shape, DataType type = DataType.Float32) => _scope.Allocate(shape, type);
+    /// <summary>A tensor for an activation of this step, or its gradient: in the backend's <see cref="IBackend.ActivationType"/>.</summary>
+    public Tensor NewTensor(Shape shape) => _scope.Allocate(shape, Backend.ActivationType);
+
+    /// <summary>A tensor of this step in a type of its own.</summary>
+    public Tensor NewTensor(Shape shape, DataType type) => _scope.Allocate(shape, type);
 
     /// <summary>Rows of a tensor of this step, sharing its memory.</summary>
     public Tensor Rows(Tensor source, int firstRow, int rows) => _scope.Rows(source, firstRow, rows);
@@ -144,12 +147,12 @@ public sealed class Tape : IDisposable
         accumulate = input.HasGradient;
         if (input.Gradient is null)
         {
-            input.Gradient = input.IsPersistent ? LeafGradient(input) : _scope.Allocate(input.Shape);
+            input.Gradient = input.IsPersistent ? LeafGradient(input) : _scope.Allocate(input.Shape, input.DataType);
         }
         else if (accumulate && input.Gradient.Buffer is { IsShared: true })
         {
             // Somebody else still reads this memory: go on in a copy.
-            Tensor copy = _scope.Allocate(input.Shape);
+            Tensor copy = _scope.Allocate(input.Shape, input.DataType);
             Backend.Copy(input.Gradient, copy);
             input.Gradient.ReleaseMemory();
             input.Gradient = copy;

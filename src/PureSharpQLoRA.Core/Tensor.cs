@@ -27,7 +27,7 @@ public sealed class Tensor
     /// <summary>Whether the backward pass computes a gradient for this tensor.</summary>
     public bool RequiresGradient { get; set; }
 
-    /// <summary>The gradient, of the same shape in fp32; null where none was needed or computed.</summary>
+    /// <summary>The gradient, of the same shape, for weights in fp32, for activations in their type; null where none was needed or computed.</summary>
     public Tensor? Gradient { get; internal set; }
 
     /// <summary>Whether <see cref="Gradient"/> holds a value that further contributions must be added to.</summary>

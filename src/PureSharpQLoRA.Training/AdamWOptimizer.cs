@@ -10,6 +10,10 @@ public sealed class AdamWOptimizer : IDisposable
     private readonly TrainingOptions _options;
     private readonly TensorScope _gradients;
     private readonly TensorScope _moments;
+    private readonly Tensor _control;
+    private readonly Tensor[] _stepGradients;
+    private readonly ParameterState[] _stepStates;
+    private int _stepCount;
 
     /// <summary>An optimizer whose moments are 0; gives each parameter its gradient buffer.</summary>
     public AdamWOptimizer(IBackend backend, IReadOnlyList<Parameter> parameters, TrainingOptions options)
@@ -32,6 +36,9 @@ public sealed class AdamWOptimizer : IDisposable
         }
 
         States = states;
+        _control = _moments.Allocate(StepControl.Shape);
+        _stepGradients = new Tensor[states.Length];
+        _stepStates = new ParameterState[states.Length];
     }
 
     /// <summary>Steps taken so far.</summary>
@@ -49,52 +56,45 @@ public sealed class AdamWOptimizer : IDisposable
         }
     }
 
-    /// <summary>The norm of all gradients taken together; not finite if one of them is not.</summary>
-    public double GradientNorm()
+    /// <summary>
+    /// Issues the clipping and the update of all parameters that received a gradient. They take place if all gradients are finite;
+    /// <see cref="Complete"/> tells.
+    /// </summary>
+    /// <param name="learningRate">The rate of this step.</param>
+    /// <param name="maxGradientNorm">The largest global norm, 0 for no limit.</param>
+    /// <param name="lossScale">What the gradients were multiplied by.</param>
+    public void Issue(double learningRate, double maxGradientNorm, float lossScale)
     {
-        double sum = 0;
+        _stepCount = 0;
         foreach (ParameterState state in States)
         {
             if (state.Parameter.Value.HasGradient)
             {
-                sum += _backend.SumOfSquares(state.Parameter.Value.Gradient!);
+                _stepStates[_stepCount] = state;
+                _stepGradients[_stepCount++] = state.Parameter.Value.Gradient!;
             }
         }
 
-        return Math.Sqrt(sum);
-    }
-
-    /// <summary>The first parameter whose gradient is not finite, or null.</summary>
-    public string? FirstNonFiniteGradient()
-    {
-        foreach (ParameterState state in States)
+        _backend.GradientNorm(_stepGradients.AsSpan(0, _stepCount), lossScale, (float)maxGradientNorm, _control);
+        for (int i = 0; i < _stepCount; i++)
         {
-            if (state.Parameter.Value.HasGradient && !double.IsFinite(_backend.SumOfSquares(state.Parameter.Value.Gradient!)))
-            {
-                return state.Parameter.Name;
-            }
-        }
-
-        return null;
-    }
-
-    /// <summary>Updates all parameters that received a gradient.</summary>
-    /// <param name="learningRate">The rate of this step.</param>
-    /// <param name="gradientScale">What clipping leaves of the gradients.</param>
-    public void Update(double learningRate, float gradientScale)
-    {
-        Step++;
-        foreach (ParameterState state in States)
-        {
-            if (!state.Parameter.Value.HasGradient)
-            {
-                continue;
-            }
-
+            ParameterState state = _stepStates[i];
             double decay = state.Parameter.HasWeightDecay ? _options.WeightDecay : 0;
-            var step = new AdamWStep(learningRate, _options.AdamBeta1, _options.AdamBeta2, _options.AdamEpsilon, decay, Step, gradientScale);
-            _backend.AdamW(state.Parameter.Value, state.Parameter.Value.Gradient!, state.FirstMoment, state.SecondMoment, step);
+            var step = new AdamWStep(learningRate, _options.AdamBeta1, _options.AdamBeta2, _options.AdamEpsilon, decay, Step + 1);
+            _backend.AdamW(state.Parameter.Value, _stepGradients[i], state.FirstMoment, state.SecondMoment, step, _control);
         }
+    }
+
+    /// <summary>Waits for what was issued, and counts the step if it took place.</summary>
+    public OptimizerOutcome Complete()
+    {
+        StepControl control = StepControl.Read(_backend, _control);
+        if (control.IsFinite)
+        {
+            Step++;
+        }
+
+        return new OptimizerOutcome(control.Norm, control.IsFinite ? null : _stepStates[control.FirstNotFinite].Parameter.Name);
     }
 
     /// <inheritdoc/>
@@ -115,3 +115,8 @@ public sealed class AdamWOptimizer : IDisposable
 /// <param name="FirstMoment">The running mean of the gradient.</param>
 /// <param name="SecondMoment">The running mean of its square.</param>
 public sealed record ParameterState(Parameter Parameter, Tensor FirstMoment, Tensor SecondMoment);
+
+/// <summary>What became of a step.</summary>
+/// <param name="GradientNorm">The norm of all gradients taken together, before clipping.</param>
+/// <param name="NonFiniteParameter">The first parameter whose gradient is not finite: then nothing was updated. Null when the step took place.</param>
+public readonly record struct OptimizerOutcome(double GradientNorm, string? NonFiniteParameter);

@@ -37,8 +37,7 @@ public static class Evaluator
         (bool recording, bool training) = (tape.IsRecording, tape.IsTraining);
         (tape.IsRecording, tape.IsTraining) = (false, false);
         var batch = new Batch();
-        var step = new ModelStep(model, tape);
-        double sum = 0;
+        using var step = new ModelStep(model, tape);
         long targets = 0;
         for (int first = 0; first < examples.Count; first += batchSize)
         {
@@ -49,12 +48,12 @@ public static class Evaluator
                 batch.Add(examples[i]);
             }
 
-            sum += step.Loss(batch, gradientScale: 0);
+            step.AddLoss(batch, gradientScale: 0);
             targets += batch.TargetCount;
             tape.Reset();
         }
 
         (tape.IsRecording, tape.IsTraining) = (recording, training);
-        return new EvaluationResult(sum / targets, targets);
+        return new EvaluationResult(step.ReadLoss() / targets, targets);
     }
 }

@@ -150,34 +150,34 @@ public sealed class Trainer : IDisposable
         long start = Stopwatch.GetTimestamp();
         StepPlan plan = _planner.Step(_state.Step);
         float gradientScale = 1f / Math.Max(1, plan.TargetCount);
-        double loss = 0;
         long tokens = 0;
         _optimizer.ClearGradients();
+        _step.ClearLoss();
         for (int i = 0; i < plan.MicroBatches; i++)
         {
             long microBatch = plan.FirstMicroBatch + i;
             _planner.Fill(microBatch, _batch);
             _tape.RandomSeed = Philox.Mix(_options.Seed, (ulong)microBatch);
-            loss += _step.Loss(_batch, gradientScale);
+            _step.AddLoss(_batch, gradientScale);
             _tape.Backward();
             _tape.Reset();
             tokens += _batch.Tokens;
         }
 
-        loss /= Math.Max(1, plan.TargetCount);
-        double norm = _optimizer.GradientNorm();
-        if (!double.IsFinite(norm) || !double.IsFinite(loss))
+        // All of the step is issued before anything is read: a device is never waited for in the middle of it.
+        double rate = _schedule.Rate(_state.Step);
+        _optimizer.Issue(rate, _options.MaxGradientNorm, lossScale: 1);
+        OptimizerOutcome outcome = _optimizer.Complete();
+        double loss = _step.ReadLoss() / Math.Max(1, plan.TargetCount);
+        if (outcome.NonFiniteParameter is not null || !double.IsFinite(loss))
         {
-            throw Diverged(loss);
+            throw Diverged(outcome, loss);
         }
 
-        double rate = _schedule.Rate(_state.Step);
-        double scale = _options.MaxGradientNorm > 0 ? Math.Min(1, _options.MaxGradientNorm / (norm + 1e-6)) : 1;
-        _optimizer.Update(rate, (float)scale);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         _state.Count(loss, tokens, seconds);
         double epoch = (double)_state.Step / _planner.StepsPerEpoch;
-        return new StepProgress(_state.Step, TotalSteps, epoch, loss, rate, norm, tokens, _state.TokensSeen, seconds);
+        return new StepProgress(_state.Step, TotalSteps, epoch, loss, rate, outcome.GradientNorm, tokens, _state.TokensSeen, seconds);
     }
 
     /// <summary>Writes the trained adapter, or model, into the output directory.</summary>
@@ -187,13 +187,14 @@ public sealed class Trainer : IDisposable
     public void Dispose()
     {
         _model.Embedding.NoiseAlpha = 0;
+        _step.Dispose();
         _tape.Dispose();
         _optimizer.Dispose();
     }
 
-    private TrainingException Diverged(double loss)
+    private TrainingException Diverged(in OptimizerOutcome outcome, double loss)
     {
-        string where = _optimizer.FirstNonFiniteGradient() is { } name ? $"the gradient of {name} is not finite" : FormattableString.Invariant($"the loss is {loss}");
+        string where = outcome.NonFiniteParameter is { } name ? $"the gradient of {name} is not finite" : FormattableString.Invariant($"the loss is {loss}");
         string checkpoint = _checkpoints.Newest() is { } folder ? $"; the last checkpoint, {folder}, is intact" : "";
         return new TrainingException($"Step {_state.Step + 1}: {where}. A lower learning_rate, or a max_grad_norm, usually helps{checkpoint}.");
     }

@@ -7,6 +7,8 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
 {
     public virtual string Name => inner.Name;
 
+    public virtual DataType ActivationType => inner.ActivationType;
+
     public virtual bool SharesHostMemory => inner.SharesHostMemory;
 
     public virtual MemoryPool Memory => inner.Memory;
@@ -29,11 +31,11 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
     public virtual void AddScaled(Tensor x, float scale, Tensor y) =>
         inner.AddScaled(x, scale, y);
 
-    public virtual double Sum(Tensor x) =>
-        inner.Sum(x);
+    public virtual void AddSum(Tensor x, Tensor total) =>
+        inner.AddSum(x, total);
 
-    public virtual double SumOfSquares(Tensor x) =>
-        inner.SumOfSquares(x);
+    public virtual void GradientNorm(ReadOnlySpan<Tensor> gradients, float lossScale, float maxNorm, Tensor control) =>
+        inner.GradientNorm(gradients, lossScale, maxNorm, control);
 
     public virtual void MatMulTransposed(Tensor x, Tensor weight, Tensor y, float scale = 1, bool accumulate = false, LowRankTerm? term = null) =>
         inner.MatMulTransposed(x, weight, y, scale, accumulate, term);
@@ -95,8 +97,8 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
     public virtual void ColumnDots(Tensor x, Tensor y, Tensor denominator, Tensor result, bool accumulate) =>
         inner.ColumnDots(x, y, denominator, result, accumulate);
 
-    public virtual void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step) =>
-        inner.AdamW(parameter, gradient, firstMoment, secondMoment, step);
+    public virtual void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control) =>
+        inner.AdamW(parameter, gradient, firstMoment, secondMoment, step, control);
 
     public virtual void CompleteBackward() => inner.CompleteBackward();
 

@@ -77,10 +77,14 @@ public sealed unsafe partial class CpuBackend
     }
 
     /// <inheritdoc/>
-    public double Sum(Tensor x) => Reduce(x, "Sum", squared: false);
-
-    /// <inheritdoc/>
-    public double SumOfSquares(Tensor x) => Reduce(x, "SumOfSquares", squared: true);
+    public void AddSum(Tensor x, Tensor total)
+    {
+        ShapeException.ThrowIfNot(total, ElementwiseOps.TotalShape, "AddSum", "total");
+        float* parts = WriteFloats(total, "AddSum", "total");
+        double sum = (double)parts[0] + parts[1] + Reduce(x, "AddSum", squared: false);
+        parts[0] = (float)sum;
+        parts[1] = double.IsFinite(sum) ? (float)(sum - parts[0]) : 0;
+    }
 
     /// <inheritdoc/>
     public void Dropout(Tensor x, Tensor y, float probability, ulong seed, bool accumulate)

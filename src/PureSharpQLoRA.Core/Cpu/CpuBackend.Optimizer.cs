@@ -8,12 +8,40 @@ public sealed unsafe partial class CpuBackend
     private readonly AdamWork _adam = new();
 
     /// <inheritdoc/>
-    public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step)
+    public void GradientNorm(ReadOnlySpan<Tensor> gradients, float lossScale, float maxNorm, Tensor control)
+    {
+        ShapeException.ThrowIfNot(control, StepControl.Shape, "GradientNorm", "control");
+        double squares = 0;
+        int firstNotFinite = -1;
+        for (int i = 0; i < gradients.Length; i++)
+        {
+            // The squares of finite fp32 values cannot overflow a sum in double.
+            double sum = Reduce(gradients[i], "GradientNorm", squared: true);
+            if (firstNotFinite < 0 && !double.IsFinite(sum))
+            {
+                firstNotFinite = i;
+            }
+
+            squares += sum;
+        }
+
+        StepControl.From(squares, firstNotFinite, lossScale, maxNorm).CopyTo(new Span<float>(WriteFloats(control, "GradientNorm", "control"), 4));
+    }
+
+    /// <inheritdoc/>
+    public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control)
     {
         ArgumentNullException.ThrowIfNull(parameter);
+        ShapeException.ThrowIfNot(control, StepControl.Shape, "AdamW", "control");
         ShapeException.ThrowIfNot(gradient, parameter.Shape, "AdamW", "the gradient");
         ShapeException.ThrowIfNot(firstMoment, parameter.Shape, "AdamW", "the first moment");
         ShapeException.ThrowIfNot(secondMoment, parameter.Shape, "AdamW", "the second moment");
+        float* values = ReadFloats(control, "AdamW", "control");
+        if (values[2] == 0)
+        {
+            return;
+        }
+
         _adam.Run(
             _team,
             WriteFloats(parameter, "AdamW", "the parameter"),
@@ -21,7 +49,8 @@ public sealed unsafe partial class CpuBackend
             WriteFloats(firstMoment, "AdamW", "the first moment"),
             WriteFloats(secondMoment, "AdamW", "the second moment"),
             parameter.Shape.Count,
-            step);
+            step,
+            gradientScale: values[1]);
     }
 
     private sealed class AdamWork : ParallelRange
@@ -40,7 +69,7 @@ public sealed unsafe partial class CpuBackend
         private float _rootCorrection;
         private float _epsilon;
 
-        public void Run(ThreadTeam team, float* parameter, float* gradient, float* first, float* second, long count, in AdamWStep step)
+        public void Run(ThreadTeam team, float* parameter, float* gradient, float* first, float* second, long count, in AdamWStep step, float gradientScale)
         {
             _parameter = parameter;
             _gradient = gradient;
@@ -49,7 +78,7 @@ public sealed unsafe partial class CpuBackend
             _count = count;
 
             // Factors are formed in double and rounded once, as PyTorch forms its scalars.
-            _gradientScale = step.GradientScale;
+            _gradientScale = gradientScale;
             _decay = (float)(1 - (step.LearningRate * step.WeightDecay));
             _oneMinusBeta1 = (float)(1 - step.Beta1);
             _beta2 = (float)step.Beta2;

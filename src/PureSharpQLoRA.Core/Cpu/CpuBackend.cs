@@ -39,6 +39,9 @@ public sealed unsafe partial class CpuBackend : IBackend
     public DataType ComputeType { get; }
 
     /// <inheritdoc/>
+    public DataType ActivationType => DataType.Float32;
+
+    /// <inheritdoc/>
     public bool SharesHostMemory => true;
 
     /// <inheritdoc/>

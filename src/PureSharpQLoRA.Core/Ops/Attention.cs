@@ -21,17 +21,17 @@ public partial interface IBackend
     /// Causal attention inside each document with an online softmax: the scores of a whole document are never in memory
     /// (Dao et al. 2022, arXiv:2205.14135).
     /// </summary>
-    /// <param name="query">[tokens, heads * size].</param>
-    /// <param name="key">[tokens, key heads * size], or a cache with at least <paramref name="past"/> + tokens rows.</param>
+    /// <param name="query">[tokens, heads * size], activation type.</param>
+    /// <param name="key">[tokens, key heads * size], activation type, or a cache with at least <paramref name="past"/> + tokens rows.</param>
     /// <param name="value">As the keys.</param>
     /// <param name="output">As the queries.</param>
-    /// <param name="logSumExp">[heads, tokens] for the backward pass, or null.</param>
+    /// <param name="logSumExp">[heads, tokens] fp32 for the backward pass, or null.</param>
     /// <param name="shape">The sizes.</param>
     /// <param name="starts">Document boundaries, [documents + 1].</param>
     /// <param name="past">Tokens ahead of the first query in the keys and values; only with a single document.</param>
     void Attention(Tensor query, Tensor key, Tensor value, Tensor output, Tensor? logSumExp, in AttentionShape shape, ReadOnlySpan<int> starts, int past);
 
-    /// <summary>The gradients of <see cref="Attention"/>, overwriting dQuery, dKey and dValue.</summary>
+    /// <summary>The gradients of <see cref="Attention"/>, overwriting dQuery, dKey and dValue. All in the activation type, logSumExp in fp32.</summary>
     void AttentionBackward(
         Tensor query, Tensor key, Tensor value, Tensor output, Tensor logSumExp, Tensor dOutput,
         Tensor dQuery, Tensor dKey, Tensor dValue, in AttentionShape shape, ReadOnlySpan<int> starts);
@@ -66,7 +66,7 @@ public static class AttentionOps
         }
 
         bool recorded = tape.IsRecording && (query.RequiresGradient || key.RequiresGradient || value.RequiresGradient);
-        Tensor? logSumExp = recorded ? tape.NewTensor(new Shape(shape.Heads, layout.Tokens)) : null;
+        Tensor? logSumExp = recorded ? tape.NewTensor(new Shape(shape.Heads, layout.Tokens), DataType.Float32) : null;
         tape.Backend.Attention(query, key, value, output, logSumExp, shape, layout.Starts, past: 0);
         if (recorded)
         {

@@ -4,16 +4,16 @@ public partial interface IBackend
 {
     /// <summary>norms[n] = ||weight[n, :] + scale * (B·A)[n, :]||, the norm of each row of the adapted weight.</summary>
     /// <param name="weight">[outputs, inputs], dense or NF4.</param>
-    /// <param name="a">[rank, inputs].</param>
-    /// <param name="b">[outputs, rank].</param>
+    /// <param name="a">[rank, inputs] fp32.</param>
+    /// <param name="b">[outputs, rank] fp32.</param>
     /// <param name="scale">Factor of the adapter.</param>
-    /// <param name="norms">[outputs].</param>
+    /// <param name="norms">[outputs] fp32.</param>
     void AdaptedRowNorms(Tensor weight, Tensor a, Tensor b, float scale, Tensor norms);
 
-    /// <summary>y[i, n] = x[i, n] * numerator[n] / denominator[n]. y may be x.</summary>
+    /// <summary>y[i, n] = x[i, n] * numerator[n] / denominator[n]. x and y in the activation type, y may be x; the factors fp32.</summary>
     void ScaleColumns(Tensor x, Tensor numerator, Tensor denominator, Tensor y);
 
-    /// <summary>result[n] (+)= sum over i of x[i, n] * y[i, n] / denominator[n].</summary>
+    /// <summary>result[n] (+)= sum over i of x[i, n] * y[i, n] / denominator[n]. x and y in the activation type; denominator and result fp32.</summary>
     void ColumnDots(Tensor x, Tensor y, Tensor denominator, Tensor result, bool accumulate);
 }
 
@@ -33,7 +33,7 @@ internal static class DoraOps
         IBackend backend = tape.Backend;
         Tensor magnitude = adapter.Magnitude!;
         ShapeException.ThrowIfNot(magnitude, new Shape(weight.Shape[0]), "Linear", "magnitude of the adapter");
-        Tensor norms = tape.NewTensor(magnitude.Shape);
+        Tensor norms = tape.NewTensor(magnitude.Shape, DataType.Float32);
         backend.AdaptedRowNorms(weight, adapter.A, adapter.B, adapter.Scale, norms);
         Tensor low = LinearOps.AdapterLow(tape, x, adapter, out ulong dropoutSeed);
         Tensor sum = recorded ? tape.NewTensor(y.Shape) : y;

@@ -2,25 +2,40 @@ namespace PureSharpQLoRA.Core;
 
 public partial interface IBackend
 {
-    /// <summary>Sets every element of an fp32 tensor.</summary>
+    /// <summary>Sets every element of a tensor in fp32 or the activation type.</summary>
     void Fill(Tensor x, float value);
 
     /// <summary>Copies as many elements, converting between fp32, fp16 and bf16 (to nearest, ties to even).</summary>
     void Copy(Tensor from, Tensor to);
 
-    /// <summary>y = a + b. The result may be one of the operands.</summary>
+    /// <summary>y = a + b, all in the activation type. The result may be one of the operands.</summary>
     void Add(Tensor a, Tensor b, Tensor y);
 
-    /// <summary>y += scale * x.</summary>
+    /// <summary>y += scale * x, both in the activation type.</summary>
     void AddScaled(Tensor x, float scale, Tensor y);
 
-    /// <summary>The sum of an fp32 tensor, in double.</summary>
-    double Sum(Tensor x);
+    /// <summary>Adds the sum of an fp32 tensor to a running total, without a word to the host. The same bits every time.</summary>
+    /// <param name="x">What is summed, in double.</param>
+    /// <param name="total">
+    /// [2] fp32: the total is the sum of its two elements, the first being the total rounded to fp32 and the second what is missing (48 bits together).
+    /// </param>
+    void AddSum(Tensor x, Tensor total);
 }
 
 /// <summary>Sums.</summary>
 public static class ElementwiseOps
 {
+    /// <summary>The elements of a total that <see cref="IBackend.AddSum"/> adds to.</summary>
+    public static readonly Shape TotalShape = new(2);
+
+    /// <summary>Reads a total that <see cref="IBackend.AddSum"/> has added to; waits for the device.</summary>
+    public static double ReadTotal(this IBackend backend, Tensor total)
+    {
+        Span<float> parts = stackalloc float[2];
+        backend.Download(total, parts);
+        return (double)parts[0] + parts[1];
+    }
+
     /// <summary>x + branch: a residual connection. The memory of <paramref name="branch"/> becomes the sum's, so the branch is spent.</summary>
     /// <param name="tape">The tape.</param>
     /// <param name="x">[tokens, width], kept.</param>

@@ -2,13 +2,16 @@ namespace PureSharpQLoRA.Core;
 
 public partial interface IBackend
 {
-    /// <summary>y[i, :] = table[ids[i], :].</summary>
+    /// <summary>
+    /// y[i, :] = table[ids[i], :]. An id outside the table is refused where the backend shares the host's memory; a device that runs behind
+    /// answers it with a row of NaN.
+    /// </summary>
     /// <param name="table">[count, width], fp32, fp16 or bf16.</param>
     /// <param name="ids">[tokens] int32.</param>
-    /// <param name="y">[tokens, width] fp32.</param>
+    /// <param name="y">[tokens, width], activation type.</param>
     void Gather(Tensor table, Tensor ids, Tensor y);
 
-    /// <summary>dTable[ids[i], :] += dy[i, :], in the order of the tokens.</summary>
+    /// <summary>dTable[ids[i], :] += dy[i, :], in the order of the tokens. dy in the activation type, dTable fp32.</summary>
     void ScatterAdd(Tensor dy, Tensor ids, Tensor dTable);
 }
 

@@ -23,15 +23,16 @@ public static class LanguageLossOps
 
     /// <summary>
     /// The summed cross-entropy of hidden states against labels. Works through the tokens in chunks whose logits stay in cache, and computes
-    /// the gradient in the same pass, so that the logits of a whole batch never exist.
+    /// the gradient in the same pass, so that the logits of a whole batch never exist. Logits are fp32 whatever the activation type: the
+    /// exponentials and small probabilities of a large vocabulary need its range.
     /// </summary>
     /// <param name="tape">The tape.</param>
     /// <param name="hidden">[tokens, width].</param>
     /// <param name="weight">[vocabulary, width], the head.</param>
     /// <param name="labels">[tokens]: the id to predict at each token, negative to ignore.</param>
     /// <param name="gradientScale">The gradient is that of gradientScale * sum: 1 / (targets of the whole optimizer step).</param>
-    /// <returns>The sum of the losses, not scaled.</returns>
-    public static double LanguageLoss(this Tape tape, Tensor hidden, Tensor weight, ReadOnlySpan<int> labels, float gradientScale)
+    /// <param name="total">[2] fp32, gets the sum of the losses added, not scaled: see <see cref="IBackend.AddSum"/>.</param>
+    public static void LanguageLoss(this Tape tape, Tensor hidden, Tensor weight, ReadOnlySpan<int> labels, float gradientScale, Tensor total)
     {
         ArgumentNullException.ThrowIfNull(tape);
         ArgumentNullException.ThrowIfNull(hidden);
@@ -45,9 +46,9 @@ public static class LanguageLossOps
 
         bool gradient = tape.IsRecording && (hidden.RequiresGradient || weight.RequiresGradient);
         int chunk = ChunkTokens(tokens, vocabulary);
-        Tensor logits = tape.NewTensor(new Shape(chunk, vocabulary));
+        Tensor logits = tape.NewTensor(new Shape(chunk, vocabulary), DataType.Float32);
         Tensor? dHidden = gradient && hidden.RequiresGradient ? tape.GradientFor(hidden, out _) : null;
-        Tensor losses = tape.NewTensor(new Shape(tokens, 1));
+        Tensor losses = tape.NewTensor(new Shape(tokens, 1), DataType.Float32);
         for (int first = 0; first < tokens; first += chunk)
         {
             int count = Math.Min(chunk, tokens - first);
@@ -74,9 +75,8 @@ public static class LanguageLossOps
         }
 
         logits.ReleaseMemory();
-        double sum = tape.Backend.Sum(losses);
+        tape.Backend.AddSum(losses, total);
         losses.ReleaseMemory();
-        return sum;
     }
 
     /// <summary>How many tokens have their logits computed at a time.</summary>

@@ -23,7 +23,7 @@ public static class LinearOps
 {
     /// <summary>y = x·Wᵀ + bias + adapter(x).</summary>
     /// <param name="tape">The tape.</param>
-    /// <param name="x">[tokens, inputs] fp32.</param>
+    /// <param name="x">[tokens, inputs].</param>
     /// <param name="weight">[outputs, inputs], dense or NF4.</param>
     /// <param name="bias">[outputs] fp32, or null.</param>
     /// <param name="adapter">The low-rank part, or null.</param>

@@ -3,15 +3,15 @@ namespace PureSharpQLoRA.Core;
 public partial interface IBackend
 {
     /// <summary>
-    /// Each group of <c>weight.Columns</c> values of x, divided by the root of its mean square plus <paramref name="epsilon"/>, times the weight. In fp32.
+    /// Each group of <c>weight.Columns</c> values of x, divided by the root of its mean square plus <paramref name="epsilon"/>, times the weight. Computed in fp32.
     /// </summary>
-    /// <param name="x">[tokens, groups * size].</param>
+    /// <param name="x">[tokens, groups * size], activation type.</param>
     /// <param name="weight">[size] fp32.</param>
     /// <param name="y">As x.</param>
     /// <param name="epsilon">Added to the mean square.</param>
     void RmsNorm(Tensor x, Tensor weight, Tensor y, float epsilon);
 
-    /// <summary>The gradients of <see cref="RmsNorm"/>: dx (+)= ..., and dweight (+)= ... where wanted.</summary>
+    /// <summary>The gradients of <see cref="RmsNorm"/>: dx (+)= ..., and dweight (+)= ... where wanted. All in the activation type, weight and dweight fp32.</summary>
     void RmsNormBackward(Tensor x, Tensor weight, Tensor dy, float epsilon, Tensor? dx, bool accumulateX, Tensor? dWeight, bool accumulateWeight);
 }
 

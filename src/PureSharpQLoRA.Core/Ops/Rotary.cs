@@ -5,9 +5,9 @@ public partial interface IBackend
     /// <summary>
     /// Rotates, in place, each pair (i, i + size/2) of every head by the angle of its position: the half-split form of Hugging Face.
     /// </summary>
-    /// <param name="x">[tokens, heads * size].</param>
-    /// <param name="cosines">[positions, size / 2].</param>
-    /// <param name="sines">[positions, size / 2].</param>
+    /// <param name="x">[tokens, heads * size], activation type.</param>
+    /// <param name="cosines">[positions, size / 2] fp32.</param>
+    /// <param name="sines">[positions, size / 2] fp32.</param>
     /// <param name="positions">[tokens], rows of the tables.</param>
     /// <param name="headSize">Values per head.</param>
     /// <param name="inverse">Rotates back.</param>

@@ -2,10 +2,10 @@ namespace PureSharpQLoRA.Core;
 
 public partial interface IBackend
 {
-    /// <summary>y = silu(gate) * up, with silu(g) = g / (1 + e^-g).</summary>
+    /// <summary>y = silu(gate) * up, with silu(g) = g / (1 + e^-g). All in the activation type.</summary>
     void SwiGlu(Tensor gate, Tensor up, Tensor y);
 
-    /// <summary>The gradients of <see cref="SwiGlu"/>, overwriting dGate and dUp. dUp may be dy.</summary>
+    /// <summary>The gradients of <see cref="SwiGlu"/>, overwriting dGate and dUp. All in the activation type; dUp may be dy.</summary>
     void SwiGluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp);
 }
 

@@ -29,12 +29,22 @@ public static class TensorAccess
         backend.Download(from, MemoryMarshal.AsBytes(to));
     }
 
-    /// <summary>An fp32 tensor as a new array, for tests and small results.</summary>
+    /// <summary>A tensor of fp32, fp16 or bf16 as a new array, for tests and small results.</summary>
     public static float[] ToArray(this IBackend backend, Tensor from)
     {
+        ArgumentNullException.ThrowIfNull(backend);
         ArgumentNullException.ThrowIfNull(from);
         var values = new float[from.Shape.Count];
-        backend.Download(from, values.AsSpan());
+        if (from.DataType == DataType.Float32)
+        {
+            backend.Download(from, values.AsSpan());
+            return values;
+        }
+
+        using var scope = new TensorScope(backend.Memory, MemoryPurpose.Workspace);
+        Tensor converted = scope.Allocate(from.Shape);
+        backend.Copy(from, converted);
+        backend.Download(converted, values.AsSpan());
         return values;
     }
 }

@@ -15,13 +15,14 @@ public sealed class LanguageHead : Module
     /// <param name="hidden">[tokens, width].</param>
     /// <param name="labels">[tokens]: the id to predict at each token, negative to ignore.</param>
     /// <param name="gradientScale">1 / (targets of the whole optimizer step).</param>
-    public double Loss(Tape tape, Tensor hidden, ReadOnlySpan<int> labels, float gradientScale)
+    /// <param name="total">[2] fp32, gets the sum added: see <see cref="IBackend.AddSum"/>.</param>
+    public void Loss(Tape tape, Tensor hidden, ReadOnlySpan<int> labels, float gradientScale, Tensor total)
     {
         ArgumentNullException.ThrowIfNull(tape);
-        return tape.LanguageLoss(hidden, Weight, labels, gradientScale);
+        tape.LanguageLoss(hidden, Weight, labels, gradientScale, total);
     }
 
-    /// <summary>Logits [rows, vocabulary] of some rows of hidden states.</summary>
+    /// <summary>Logits [rows, vocabulary] in fp32 of some rows of hidden states.</summary>
     /// <param name="tape">The tape.</param>
     /// <param name="hidden">[tokens, width].</param>
     /// <param name="firstRow">The first row wanted.</param>
@@ -29,7 +30,7 @@ public sealed class LanguageHead : Module
     public Tensor Logits(Tape tape, Tensor hidden, int firstRow, int rows)
     {
         ArgumentNullException.ThrowIfNull(tape);
-        Tensor logits = tape.NewTensor(new Shape(rows, Weight.Shape[0]));
+        Tensor logits = tape.NewTensor(new Shape(rows, Weight.Shape[0]), DataType.Float32);
         tape.Backend.MatMulTransposed(tape.Rows(hidden, firstRow, rows), Weight, logits);
         return logits;
     }

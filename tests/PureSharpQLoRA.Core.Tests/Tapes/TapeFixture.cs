@@ -15,12 +15,16 @@ internal sealed class TapeFixture : IDisposable
     {
         Backend = new CpuBackend(new CpuOptions { Threads = 2 });
         _weights = new TensorScope(Backend.Memory, MemoryPurpose.Weights);
+        LossTotal = _weights.Allocate(ElementwiseOps.TotalShape);
         Tape = new Tape(Backend) { IsRecording = true, IsTraining = true, RandomSeed = 4711 };
     }
 
     public CpuBackend Backend { get; }
 
     public Tape Tape { get; }
+
+    /// <summary>Where losses add up.</summary>
+    public Tensor LossTotal { get; }
 
     /// <summary>All trainable leaves, weights and inputs.</summary>
     public List<Leaf> Leaves { get; } = [];

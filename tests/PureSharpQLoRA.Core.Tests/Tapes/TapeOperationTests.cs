@@ -155,7 +155,7 @@ public sealed class TapeOperationTests : IDisposable
         int tokens = vocabulary > 1000 ? 50 : Tokens;
         int[] labels = [.. Enumerable.Range(0, tokens).Select(i => i is >= 16 and < 32 || i % 3 == 1 ? -100 : (i * 7919) % vocabulary)];
         Leaf hidden = _fixture.Input("hidden", new Shape(tokens, 4)), head = _fixture.Weight("head", new Shape(vocabulary, 4));
-        double loss = Tape.LanguageLoss(hidden.Tensor, head.Tensor, labels, 0.125f);
+        double loss = LossTotal.Of(Tape.Backend, total => Tape.LanguageLoss(hidden.Tensor, head.Tensor, labels, 0.125f, total));
         double[] logits = ReferenceProducts.MatMulTransposed(hidden.Values, head.Values, tokens, 4, vocabulary);
         Accuracy.AssertClose(ReferenceCrossEntropy.Forward(logits, labels).Sum(), loss, 1e-6, $"the loss");
         double[] dLogits = ReferenceCrossEntropy.Backward(logits, labels, 0.125);
@@ -213,7 +213,7 @@ public sealed class TapeOperationTests : IDisposable
         Tensor x = _fixture.Input("x", new Shape(Tokens, 9)).Tensor, w = _fixture.Weight("w", new Shape(5, 8)).Tensor;
         Assert.Equal("Linear: x should be [..., 8] but is [7, 9].", Assert.Throws<ShapeException>(() => Tape.Linear(x, w)).Message);
         Assert.Throws<ShapeException>(() => Tape.RmsNorm(x, _fixture.Weight("norm", new Shape(4)).Tensor, 1));
-        Assert.Throws<ShapeException>(() => Tape.LanguageLoss(x, _fixture.Weight("head", new Shape(5, 9)).Tensor, [1], 1));
+        Assert.Throws<ShapeException>(() => Tape.LanguageLoss(x, _fixture.Weight("head", new Shape(5, 9)).Tensor, [1], 1, x));
         Assert.Throws<ShapeException>(() => Tape.Rotary(x, w, w, SequenceLayout.Uniform(1, Tokens), 8));
         Assert.Throws<ShapeException>(() => Tape.Rotary(x, _fixture.Weight("cosines", new Shape(6, 4)).Tensor, w, SequenceLayout.Uniform(1, Tokens), 9));
     }

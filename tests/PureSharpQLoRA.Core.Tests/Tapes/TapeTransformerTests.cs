@@ -197,7 +197,9 @@ public sealed class TapeTransformerTests : IDisposable
             x = Tape.Block(block, x, _layout);
         }
 
-        return Tape.LanguageLoss(Tape.RmsNorm(x, _norm.Tensor, Epsilon), _head.Tensor, Labels, 0.125f);
+        Tape.Backend.Fill(_fixture.LossTotal, 0);
+        Tape.LanguageLoss(Tape.RmsNorm(x, _norm.Tensor, Epsilon), _head.Tensor, Labels, 0.125f, _fixture.LossTotal);
+        return Tape.Backend.ReadTotal(_fixture.LossTotal);
     }
 
     private double Reference()

@@ -39,6 +39,9 @@ public sealed record ConformanceBounds
     /// <summary>Parameters and moments after several steps of the optimizer.</summary>
     public double Optimizer { get; init; } = 1e-6;
 
+    /// <summary>The norm of gradients and what clipping leaves: formed in double, stored in fp32.</summary>
+    public double Norm { get; init; } = 1.2e-7;
+
     /// <summary>Sums in double.</summary>
     public double Sum { get; init; } = 1e-13;
 }
