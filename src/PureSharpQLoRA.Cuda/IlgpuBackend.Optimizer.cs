@@ -5,8 +5,8 @@ namespace PureSharpQLoRA.Cuda;
 public sealed partial class IlgpuBackend
 {
     /// <inheritdoc/>
-    public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step) => throw new NotSupportedException();
+    public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control) => throw new NotSupportedException();
 
     /// <inheritdoc/>
-    public double SumOfSquares(Tensor x) => throw new NotSupportedException();
+    public void GradientNorm(ReadOnlySpan<Tensor> gradients, float lossScale, float maxNorm, Tensor control) => throw new NotSupportedException();
 }

@@ -11,5 +11,5 @@ public sealed partial class IlgpuBackend
     public void AddScaled(Tensor x, float scale, Tensor y) => throw new NotSupportedException();
 
     /// <inheritdoc/>
-    public double Sum(Tensor x) => throw new NotSupportedException();
+    public void AddSum(Tensor x, Tensor total) => throw new NotSupportedException();
 }
