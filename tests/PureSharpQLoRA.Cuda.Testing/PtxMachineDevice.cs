@@ -15,14 +15,16 @@ public sealed class PtxMachineDevice : IKernelDevice
 
     private readonly Machine _machine;
     private readonly List<LoadedKernel> _kernels = [];
+    private long _allocated;
 
     /// <summary>A machine that stands for a card.</summary>
     /// <param name="computeCapability">75 or 80, say.</param>
     /// <param name="options">Its checks; null for all of them.</param>
-    public PtxMachineDevice(int computeCapability, MachineOptions? options = null)
+    /// <param name="memoryBytes">Its memory.</param>
+    public PtxMachineDevice(int computeCapability, MachineOptions? options = null, long memoryBytes = 8L << 30)
     {
         _machine = new Machine(options);
-        Properties = new DeviceProperties($"PTX machine sm_{computeCapability}", computeCapability, Multiprocessors: 4, MemoryBytes: 8L << 30);
+        Properties = new DeviceProperties($"PTX machine sm_{computeCapability}", computeCapability, Multiprocessors: 4, memoryBytes);
     }
 
     /// <inheritdoc/>
@@ -32,10 +34,25 @@ public sealed class PtxMachineDevice : IKernelDevice
     public Action<CompiledKernel, GridSize, LaunchReport>? Launched { get; set; }
 
     /// <inheritdoc/>
-    public nint Allocate(long bytes) => (nint)_machine.Allocate(bytes);
+    public bool TryAllocate(long bytes, out nint address)
+    {
+        if (_allocated + bytes > Properties.MemoryBytes)
+        {
+            address = 0;
+            return false;
+        }
+
+        _allocated += bytes;
+        address = (nint)_machine.Allocate(bytes);
+        return true;
+    }
 
     /// <inheritdoc/>
-    public void Free(nint address, long bytes) => _machine.Free((ulong)address);
+    public void Free(nint address, long bytes)
+    {
+        _allocated -= bytes;
+        _machine.Free((ulong)address);
+    }
 
     /// <inheritdoc/>
     public nint Load(CompiledKernel kernel)

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace PureSharpQLoRA.Core;
 
 /// <summary>
@@ -68,6 +70,7 @@ public sealed class MemoryPool : IDeviceBufferOwner, IDisposable
     }
 
     /// <summary>A block of at least <paramref name="bytes"/> bytes with one reference.</summary>
+    /// <exception cref="DeviceMemoryException">The device has no more, even after giving back what was kept for reuse.</exception>
     internal DeviceBuffer Rent(long bytes, MemoryPurpose purpose)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -84,7 +87,7 @@ public sealed class MemoryPool : IDeviceBufferOwner, IDisposable
                 Trim();
             }
 
-            buffer = new DeviceBuffer(this, _allocator.Allocate(size), size);
+            buffer = new DeviceBuffer(this, Allocate(size, purpose), size);
         }
 
         buffer.Purpose = purpose;
@@ -109,6 +112,25 @@ public sealed class MemoryPool : IDeviceBufferOwner, IDisposable
 
         stack.Push(buffer);
         BytesCached += buffer.Bytes;
+    }
+
+    private nint Allocate(long size, MemoryPurpose purpose)
+    {
+        if (_allocator.TryAllocate(size, out nint address))
+        {
+            return address;
+        }
+
+        Trim();
+        return _allocator.TryAllocate(size, out address) ? address : throw new DeviceMemoryException(size, purpose, DescribeUse());
+    }
+
+    private string DescribeUse()
+    {
+        IEnumerable<string> parts = Enum.GetValues<MemoryPurpose>()
+            .Where(purpose => BytesFor(purpose) > 0)
+            .Select(purpose => string.Create(CultureInfo.InvariantCulture, $"{DeviceMemoryException.Lower(purpose)} {BytesFor(purpose) / 1048576.0:F1} MiB"));
+        return BytesInUse == 0 ? "nothing" : string.Join(", ", parts);
     }
 
     /// <summary>Long-lived blocks are never rounded up nor kept for reuse.</summary>

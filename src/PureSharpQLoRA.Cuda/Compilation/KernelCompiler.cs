@@ -41,6 +41,9 @@ public sealed partial class KernelCompiler
     /// <summary>The PTX version, as "7.0".</summary>
     public string PtxVersion => Architecture == 80 ? "7.0" : "6.5";
 
+    /// <summary>The oldest CUDA version of a driver that reads this PTX, 1000 * major + 10 * minor (PTX ISA manual, release notes).</summary>
+    public int LeastDriverVersion => Architecture == 80 ? 11000 : 10020;
+
     /// <summary>The compiler for a card: the newest PTX target that ILGPU knows and the card takes.</summary>
     /// <param name="computeCapability">Major times ten plus minor.</param>
     /// <exception cref="NotSupportedException">The card is older than 7.0.</exception>

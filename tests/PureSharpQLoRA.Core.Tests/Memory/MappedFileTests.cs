@@ -31,7 +31,7 @@ public sealed unsafe class MappedFileTests
 
     private sealed class NoAllocator : IDeviceAllocator
     {
-        public nint Allocate(long bytes) => throw new InvalidOperationException("Nothing is to be allocated.");
+        public bool TryAllocate(long bytes, out nint address) => throw new InvalidOperationException("Nothing is to be allocated.");
 
         public void Free(nint address, long bytes) => throw new InvalidOperationException("Nothing is to be freed.");
     }

@@ -102,6 +102,20 @@ public sealed class MemoryPoolTests
         Assert.Equal((0, 0L, 0L), (_device.Blocks, pool.BytesInUse, pool.BytesCached));
     }
 
+    [Fact]
+    public void A_full_device_gives_back_what_is_cached_and_then_says_what_fills_it()
+    {
+        var device = new CountingAllocator { Limit = 3 << 20 };
+        using var pool = new MemoryPool(device);
+        DeviceBuffer weights = pool.Rent(1 << 20, MemoryPurpose.Weights);
+        pool.Rent(3 << 19, MemoryPurpose.Activations).Release();
+        DeviceBuffer second = pool.Rent(2 << 20, MemoryPurpose.Activations);
+        var error = Assert.Throws<DeviceMemoryException>(() => pool.Rent(1 << 20, MemoryPurpose.Gradients));
+        Assert.Equal("Out of device memory: 1.0 MiB more were wanted for gradients; in use: weights 1.0 MiB, activations 2.0 MiB.", error.Message);
+        weights.Release();
+        second.Release();
+    }
+
     /// <summary>A device of which only the books exist.</summary>
     private sealed class CountingAllocator : IDeviceAllocator
     {
@@ -110,12 +124,19 @@ public sealed class MemoryPoolTests
 
         public int Blocks => _blocks.Count;
 
-        public nint Allocate(long bytes)
+        public long Limit { get; init; } = long.MaxValue;
+
+        public bool TryAllocate(long bytes, out nint address)
         {
-            nint address = _next;
+            address = _next;
+            if (_blocks.Values.Sum() + bytes > Limit)
+            {
+                return false;
+            }
+
             _next += (nint)bytes + 64;
             _blocks.Add(address, bytes);
-            return address;
+            return true;
         }
 
         public void Free(nint address, long bytes)
