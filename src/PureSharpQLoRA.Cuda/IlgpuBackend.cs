@@ -91,7 +91,6 @@ public sealed partial class IlgpuBackend : IBackend
         }
 
         _disposed = true;
-        _device.Synchronize();
         _spans.Dispose();
         Memory.Dispose();
         _device.Dispose();

@@ -72,7 +72,7 @@ public sealed class PtxMachineDevice : IKernelDevice
         {
             report = _machine.LaunchPacked(loaded.Module, loaded.Kernel.EntryPoint, new Dim3(grid.X, grid.Y, grid.Z), threads, 0, arguments);
         }
-        catch (Exception e) when (e is PtxViolationException or PtxLaunchException)
+        catch (Exception e) when (e is PtxViolationException or PtxFaultException or PtxLaunchException)
         {
             throw new InvalidOperationException($"{name}, grid {grid}: {e.Message}", e);
         }

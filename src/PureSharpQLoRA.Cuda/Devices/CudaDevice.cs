@@ -37,7 +37,13 @@ public sealed unsafe class CudaDevice : IKernelDevice
     public bool TryAllocate(long bytes, out nint address) => _driver.TryAllocate(bytes, out address);
 
     /// <inheritdoc/>
-    public void Free(nint address, long bytes) => _driver.Free(address);
+    public void Free(nint address, long bytes)
+    {
+        if (!_driver.IsLost)
+        {
+            _driver.Free(address);
+        }
+    }
 
     /// <inheritdoc/>
     public nint Load(CompiledKernel kernel)
@@ -82,7 +88,11 @@ public sealed unsafe class CudaDevice : IKernelDevice
         }
 
         _disposed = true;
-        _driver.Synchronize(_stream);
+        if (_driver.IsLost)
+        {
+            return;
+        }
+
         _staging.Dispose();
         foreach (nint module in _modules)
         {

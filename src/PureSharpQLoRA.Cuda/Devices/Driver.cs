@@ -12,6 +12,10 @@ internal sealed unsafe class Driver
     public const int ErrorOutOfMemory = 2;
     private const int ErrorNoDevice = 100;
 
+    // CUDA_ERROR_ILLEGAL_ADDRESS to CUDA_ERROR_LAUNCH_FAILED.
+    private const int FirstKernelError = 700;
+    private const int LastKernelError = 719;
+
     private readonly delegate* unmanaged<uint, int> _init;
     private readonly delegate* unmanaged<int*, int> _driverGetVersion;
     private readonly delegate* unmanaged<int*, int> _deviceGetCount;
@@ -95,6 +99,11 @@ internal sealed unsafe class Driver
             return version;
         }
     }
+
+    /// <summary>
+    /// Whether a kernel failed on the card: from then on the driver refuses every call of this process, and gives everything back when it ends.
+    /// </summary>
+    public bool IsLost { get; private set; }
 
     /// <summary>Finds the driver that is installed here.</summary>
     /// <param name="driver">The driver, ready for use.</param>
@@ -308,6 +317,7 @@ internal sealed unsafe class Driver
     {
         if (code != 0)
         {
+            IsLost |= code is >= FirstKernelError and <= LastKernelError;
             throw new CudaException($"The NVIDIA driver failed while {doing}: {Describe(code)}.", code);
         }
     }
