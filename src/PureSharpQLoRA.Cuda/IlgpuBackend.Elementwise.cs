@@ -58,10 +58,25 @@ public sealed partial class IlgpuBackend
             return;
         }
 
+        Convert(from, target, to.DataType);
+    }
+
+    /// <summary>Writes a tensor's elements in another type.</summary>
+    private void Convert(Tensor from, nint target, DataType type)
+    {
+        int count = checked((int)from.Shape.Count);
         Launch(
-            new KernelKey(typeof(FillKernels), nameof(FillKernels.Convert), FillKernels.Threads, First: Element(from), Second: Element(to)),
+            new KernelKey(typeof(FillKernels), nameof(FillKernels.Convert), FillKernels.Threads, First: Element(from), Second: Element(type)),
             GridSize.Covering(count, FillKernels.Threads),
             _arguments.Begin().View(from.Address, count).View(target, count).Int(count));
+    }
+
+    /// <summary>A copy of a tensor in another type, in workspace.</summary>
+    private Scratch Converted(Tensor from, DataType type)
+    {
+        DeviceBuffer buffer = Memory.Rent(type.BytesFor(from.Shape.Count), MemoryPurpose.Workspace);
+        Convert(from, buffer.Address, type);
+        return new Scratch(buffer.Address, type, buffer);
     }
 
     private static bool IsFloating(Tensor tensor) => tensor.DataType is DataType.Float32 or DataType.Float16 or DataType.BFloat16;

@@ -104,12 +104,14 @@ public sealed partial class IlgpuBackend : IBackend
     }
 
     /// <summary>The <see cref="IElement{TSelf}"/> of a dense tensor.</summary>
-    private static Type Element(Tensor tensor) => tensor.DataType switch
+    private static Type Element(Tensor tensor) => Element(tensor.DataType);
+
+    private static Type Element(DataType type) => type switch
     {
         DataType.Float32 => typeof(SingleElement),
         DataType.Float16 => typeof(HalfElement),
         DataType.BFloat16 => typeof(BrainElement),
-        _ => throw new NotSupportedException($"No arithmetic on {tensor.DataType}."),
+        _ => throw new NotSupportedException($"No arithmetic on {type}."),
     };
 
     /// <summary>The <see cref="IVector"/> of a dense tensor.</summary>

@@ -1,0 +1,85 @@
+using ILGPU;
+using PureSharpQLoRA.Cuda.Kernels.Elements;
+
+namespace PureSharpQLoRA.Cuda.Kernels.Products;
+
+/// <summary>Bias, column sums, and the second pass of results that were summed in parts.</summary>
+internal static class ColumnKernels
+{
+    public const int Threads = 256;
+
+    /// <summary>Columns that a block of <see cref="SumRows"/> takes; its threads stand in 8 rows of them.</summary>
+    public const int SumColumns = 32;
+
+    private const int SumLanes = Threads / SumColumns;
+
+    /// <summary>y[i, n] += bias[n]. Grid: (width / 256 rounded up, any number of rows).</summary>
+    public static void AddBias<T>(ArrayView<T> y, ArrayView<float> bias, int rows, int width)
+        where T : unmanaged, IElement<T>
+    {
+        int column = Grid.IdxX * Threads + Group.IdxX;
+        if (column < width)
+        {
+            float value = bias[column];
+            for (int row = Grid.IdxY; row < rows; row += Grid.DimY)
+            {
+                int at = row * width + column;
+                y[at] = T.FromFloat(T.ToFloat(y[at]) + value);
+            }
+        }
+    }
+
+    /// <summary>
+    /// parts[part, n] = the sum over the part's rows of x[i, n]: each of eight threads a column takes every eighth row, and their sums are added in order.
+    /// Grid: (width / 32 rounded up, parts).
+    /// </summary>
+    public static void SumRows<T>(ArrayView<T> x, ArrayView<float> parts, int rows, int width, int rowsPerPart)
+        where T : unmanaged, IElement<T>
+    {
+        ArrayView<float> sums = SharedMemory.Allocate<float>(Threads);
+        int lane = Group.IdxX / SumColumns, column = Grid.IdxX * SumColumns + Group.IdxX % SumColumns;
+        int first = Grid.IdxY * rowsPerPart, end = IntrinsicMath.Min(first + rowsPerPart, rows);
+        float sum = 0;
+        if (column < width)
+        {
+            for (int row = first + lane; row < end; row += SumLanes)
+            {
+                sum += T.ToFloat(x[row * width + column]);
+            }
+        }
+
+        sums[Group.IdxX] = sum;
+        Group.Barrier();
+        if (lane == 0 && column < width)
+        {
+            float total = 0;
+            for (int i = 0; i < SumLanes; i++)
+            {
+                total += sums[i * SumColumns + Group.IdxX];
+            }
+
+            parts[Grid.IdxY * width + column] = total;
+        }
+    }
+
+    /// <summary>y[i] (+)= parts[0, i] + parts[1, i] + ... Grid: count / 256 rounded up.</summary>
+    public static void SumParts(ArrayView<float> parts, ArrayView<float> y, int count, int partCount, int accumulate)
+    {
+        int i = Grid.IdxX * Threads + Group.IdxX;
+        if (i < count)
+        {
+            float sum = 0;
+            if (accumulate != 0)
+            {
+                sum = y[i];
+            }
+
+            for (int part = 0; part < partCount; part++)
+            {
+                sum += parts[part * count + i];
+            }
+
+            y[i] = sum;
+        }
+    }
+}
