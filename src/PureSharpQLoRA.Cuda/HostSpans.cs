@@ -16,6 +16,12 @@ internal enum HostSpanKind
     /// <summary>Ids to predict.</summary>
     Labels,
 
+    /// <summary>Where the pieces of all gradients lie.</summary>
+    Gradients,
+
+    /// <summary>The bits of the values that 8-bit codes stand for.</summary>
+    QuantileMaps,
+
     /// <summary>Which tile of which document a block works on.</summary>
     Tiles,
 }

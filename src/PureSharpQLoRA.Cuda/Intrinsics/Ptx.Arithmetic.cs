@@ -26,6 +26,15 @@ internal static partial class Ptx
     [IntrinsicImplementation, Ptx("div.rn.f32 %0, %1, %2")]
     public static float Divide(float x, float y) => x / y;
 
+    [IntrinsicImplementation, Ptx("sqrt.rn.f64 %0, %1")]
+    public static double SquareRoot(double x) => Math.Sqrt(x);
+
+    [IntrinsicImplementation, Ptx("div.rn.f64 %0, %1, %2")]
+    public static double Divide(double x, double y) => x / y;
+
+    [IntrinsicImplementation, Ptx("min.f64 %0, %1, %2")]
+    public static double Min(double a, double b) => Math.Min(a, b);
+
     [IntrinsicImplementation, Ptx("fma.rn.f32 %0, %1, %2, %3")]
     public static float MultiplyAdd(float a, float b, float c) => MathF.FusedMultiplyAdd(a, b, c);
 
