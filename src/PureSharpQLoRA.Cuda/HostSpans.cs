@@ -22,8 +22,11 @@ internal enum HostSpanKind
     /// <summary>The bits of the values that 8-bit codes stand for.</summary>
     QuantileMaps,
 
-    /// <summary>Which tile of which document a block works on.</summary>
-    Tiles,
+    /// <summary>Which tile of which document's queries a block works on.</summary>
+    QueryTiles,
+
+    /// <summary>The same for keys.</summary>
+    KeyTiles,
 }
 
 /// <summary>Copies of small spans of integers on the device. A span equal to the last of its kind is not copied again: all layers share one.</summary>

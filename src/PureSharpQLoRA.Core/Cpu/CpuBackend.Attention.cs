@@ -10,11 +10,7 @@ public sealed unsafe partial class CpuBackend
     public void Attention(
         Tensor query, Tensor key, Tensor value, Tensor output, Tensor? logSumExp, in AttentionShape shape, ReadOnlySpan<int> starts, int past)
     {
-        CheckAttention(query, shape, starts, past);
-        int tokens = starts[^1];
-        CheckCache(key, tokens + past, shape, "key");
-        CheckCache(value, tokens + past, shape, "value");
-        ShapeException.ThrowIfNot(output, query.Shape, "Attention", "output");
+        AttentionChecks.Forward(query, key, value, output, logSumExp, shape, starts, past);
         var operands = new AttentionOperands
         {
             Query = ReadFloats(query, "Attention", "query"),
@@ -24,7 +20,6 @@ public sealed unsafe partial class CpuBackend
         };
         if (logSumExp is not null)
         {
-            ShapeException.ThrowIfNot(logSumExp, new Shape(shape.Heads, tokens), "Attention", "logSumExp");
             operands.LogSumExp = WriteFloats(logSumExp, "Attention", "logSumExp");
         }
 
@@ -37,16 +32,7 @@ public sealed unsafe partial class CpuBackend
         Tensor dQuery, Tensor dKey, Tensor dValue, in AttentionShape shape, ReadOnlySpan<int> starts)
     {
         const string Operation = "AttentionBackward";
-        CheckAttention(query, shape, starts, past: 0);
-        var keyShape = new Shape(starts[^1], shape.KeyWidth);
-        ShapeException.ThrowIfNot(key, keyShape, Operation, "key");
-        ShapeException.ThrowIfNot(value, keyShape, Operation, "value");
-        ShapeException.ThrowIfNot(output, query.Shape, Operation, "output");
-        ShapeException.ThrowIfNot(logSumExp, new Shape(shape.Heads, starts[^1]), Operation, "logSumExp");
-        ShapeException.ThrowIfNot(dOutput, query.Shape, Operation, "dOutput");
-        ShapeException.ThrowIfNot(dQuery, query.Shape, Operation, "dQuery");
-        ShapeException.ThrowIfNot(dKey, keyShape, Operation, "dKey");
-        ShapeException.ThrowIfNot(dValue, keyShape, Operation, "dValue");
+        AttentionChecks.Backward(query, key, value, output, logSumExp, dOutput, dQuery, dKey, dValue, shape, starts);
         var operands = new AttentionOperands
         {
             Query = ReadFloats(query, Operation, "query"),
@@ -60,47 +46,5 @@ public sealed unsafe partial class CpuBackend
             ValueGradient = WriteFloats(dValue, Operation, "dValue"),
         };
         _attention.Backward(_team, Memory, operands, shape, starts);
-    }
-
-    private static void CheckAttention(Tensor query, in AttentionShape shape, ReadOnlySpan<int> starts, int past)
-    {
-        if (shape.Heads <= 0 || shape.KeyValueHeads <= 0 || shape.HeadSize <= 0 || shape.Heads % shape.KeyValueHeads != 0)
-        {
-            throw new ArgumentException($"Attention: {shape.Heads} query heads of {shape.HeadSize} do not share {shape.KeyValueHeads} key heads evenly.", nameof(shape));
-        }
-
-        if (shape.SlidingWindow < 0 || past < 0)
-        {
-            throw new ArgumentException($"Attention: the sliding window ({shape.SlidingWindow}) and the past ({past}) cannot be negative.");
-        }
-
-        if (starts.Length < 2 || starts[0] != 0)
-        {
-            throw new ArgumentException("Attention: document boundaries begin with 0 and end with the number of tokens.", nameof(starts));
-        }
-
-        for (int i = 1; i < starts.Length; i++)
-        {
-            if (starts[i] < starts[i - 1])
-            {
-                throw new ArgumentException($"Attention: document boundary {i} ({starts[i]}) is before the one ahead of it ({starts[i - 1]}).", nameof(starts));
-            }
-        }
-
-        if (past > 0 && starts.Length > 2)
-        {
-            throw new ArgumentException($"Attention: a past of {past} tokens needs a single document, not {starts.Length - 1}.", nameof(past));
-        }
-
-        ShapeException.ThrowIfNot(query, new Shape(starts[^1], shape.QueryWidth), "Attention", "query");
-    }
-
-    private static void CheckCache(Tensor rows, int least, in AttentionShape shape, string operand)
-    {
-        ShapeException.ThrowIfColumnsNot(rows, shape.KeyWidth, "Attention", operand);
-        if (rows.Shape.Rows < least)
-        {
-            throw new ShapeException("Attention", operand, $"at least {least} rows", rows.Shape.ToString());
-        }
     }
 }

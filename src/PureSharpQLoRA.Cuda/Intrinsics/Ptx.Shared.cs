@@ -18,6 +18,12 @@ internal static partial class Ptx
     [IntrinsicImplementation, Ptx("st.shared.f32 [%0], %1")]
     public static void StoreShared(uint sharedAddress, float value) => throw DeviceOnly();
 
+    [IntrinsicImplementation, Ptx("st.shared.v4.f32 [%0], {%1,%2,%3,%4}")]
+    public static void StoreShared(uint sharedAddress, F4 value) => throw DeviceOnly();
+
+    [IntrinsicImplementation, Ptx("ld.shared.v4.f32 {%0,%1,%2,%3}, [%4]")]
+    public static F4 LoadSharedFloats(uint sharedAddress) => throw DeviceOnly();
+
     [IntrinsicImplementation, Ptx("ld.shared.v4.b32 {%0,%1,%2,%3}, [%4]")]
     public static U4 LoadShared16(uint sharedAddress) => throw DeviceOnly();
 
