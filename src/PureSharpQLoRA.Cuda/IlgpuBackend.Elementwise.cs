@@ -2,6 +2,7 @@ using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
 using PureSharpQLoRA.Cuda.Kernels;
+using PureSharpQLoRA.Cuda.Kernels.Elementwise;
 
 namespace PureSharpQLoRA.Cuda;
 
@@ -77,6 +78,52 @@ public sealed partial class IlgpuBackend
         DeviceBuffer buffer = Memory.Rent(type.BytesFor(from.Shape.Count), MemoryPurpose.Workspace);
         Convert(from, buffer.Address, type);
         return new Scratch(buffer.Address, type, buffer);
+    }
+
+    /// <inheritdoc/>
+    public void Add(Tensor a, Tensor b, Tensor y)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        CheckActivation(a, a.Shape, "Add", "a");
+        CheckActivation(b, a.Shape, "Add", "b");
+        CheckActivation(y, a.Shape, "Add", "y");
+        FlatPacks packs = Flat(a, a.Address | b.Address | y.Address);
+        LaunchFlat(
+            typeof(ElementwiseKernels), nameof(ElementwiseKernels.Add), packs,
+            _arguments.Begin().View(a.Address, packs.Count).View(b.Address, packs.Count).View(Write(y), packs.Count).Int(packs.Count));
+    }
+
+    /// <inheritdoc/>
+    public void AddScaled(Tensor x, float scale, Tensor y)
+    {
+        ArgumentNullException.ThrowIfNull(x);
+        CheckActivation(x, x.Shape, "AddScaled", "x");
+        CheckActivation(y, x.Shape, "AddScaled", "y");
+        FlatPacks packs = Flat(x, x.Address | y.Address);
+        LaunchFlat(
+            typeof(ElementwiseKernels), nameof(ElementwiseKernels.AddScaled), packs,
+            _arguments.Begin().View(x.Address, packs.Count).View(Write(y), packs.Count).Int(packs.Count).Float(scale));
+    }
+
+    /// <inheritdoc/>
+    public void AddSum(Tensor x, Tensor total)
+    {
+        ShapeException.ThrowIfNot(x, DataType.Float32, "AddSum", "x");
+        CheckSingles(total, ElementwiseOps.TotalShape, "AddSum", "total");
+        int count = checked((int)x.Shape.Count), parts = GridSize.Covering(count, SumKernels.BlockElements).X;
+        if (count == 0)
+        {
+            return;
+        }
+
+        DeviceBuffer partial = Memory.Rent(sizeof(double) * (long)parts, MemoryPurpose.Workspace);
+        Launch(
+            new KernelKey(typeof(SumKernels), nameof(SumKernels.Partial), SumKernels.Threads), new GridSize(parts),
+            _arguments.Begin().View(x.Address, count).View(partial.Address, parts).Int(count));
+        Launch(
+            new KernelKey(typeof(SumKernels), nameof(SumKernels.Finish), SumKernels.Threads), new GridSize(1),
+            _arguments.Begin().View(partial.Address, parts).View(Write(total), 2).Int(parts));
+        partial.Release();
     }
 
     private static bool IsFloating(Tensor tensor) => tensor.DataType is DataType.Float32 or DataType.Float16 or DataType.BFloat16;

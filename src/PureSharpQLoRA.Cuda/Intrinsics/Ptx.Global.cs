@@ -32,6 +32,10 @@ internal static partial class Ptx
     [IntrinsicImplementation, Ptx("{.reg .pred p; setp.ne.s32 p, %2, 0; mov.b32 %0, 0; @p ld.global.nc.u16 %0, [%1];}")]
     public static uint LoadReadOnlyOrZero(ref ushort source, int exists) => throw DeviceOnly();
 
+    /// <summary>Four neighbouring floats; the first must lie at a multiple of 16 bytes.</summary>
+    [IntrinsicImplementation, Ptx("ld.global.v4.f32 {%0,%1,%2,%3}, [%4]")]
+    public static F4 LoadGlobal16(ref float source) => throw DeviceOnly();
+
     [IntrinsicImplementation, Ptx("st.global.v4.b32 [%0], {%1,%2,%3,%4}")]
     public static void StoreGlobal(ref U4 element, U4 value) => element = value;
 

@@ -9,6 +9,9 @@ internal struct Eight
     public F4 A, B;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Eight Of(float value) => new() { A = Of4(value), B = Of4(value) };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Dot(Eight x, Eight y) => Dot(x.A, y.A) + Dot(x.B, y.B);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -26,6 +29,16 @@ internal struct Eight
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Eight Add(Eight x, float value) => new() { A = Add(x.A, value), B = Add(x.B, value) };
+
+    /// <summary>x / y, rounded to nearest.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Eight Divide(Eight x, Eight y) => new() { A = Divide(x.A, y.A), B = Divide(x.B, y.B) };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 Of4(float value) => new() { X = value, Y = value, Z = value, W = value };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 Divide(F4 x, F4 y) => new() { X = Ptx.Divide(x.X, y.X), Y = Ptx.Divide(x.Y, y.Y), Z = Ptx.Divide(x.Z, y.Z), W = Ptx.Divide(x.W, y.W) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Dot(F4 x, F4 y) => x.X * y.X + x.Y * y.Y + x.Z * y.Z + x.W * y.W;
