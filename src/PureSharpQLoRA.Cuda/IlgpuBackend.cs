@@ -55,6 +55,12 @@ public sealed partial class IlgpuBackend : IBackend
     /// <inheritdoc/>
     public MemoryPool Memory { get; }
 
+    /// <summary>The device that computes.</summary>
+    public DeviceProperties Device => _device.Properties;
+
+    /// <summary>Bytes of the device that are free now.</summary>
+    public long FreeMemoryBytes => _device.FreeMemoryBytes;
+
     /// <inheritdoc/>
     public void Upload(ReadOnlySpan<byte> source, Tensor to)
     {

@@ -93,7 +93,8 @@ internal sealed class WeightLoader : IDisposable
 
     private Tensor LoadDense(string name, Shape shape)
     {
-        (SafetensorsFile file, SafetensorsEntry entry) = Find(name, shape);
+        CheckpointTensor source = Find(name, shape);
+        (SafetensorsFile file, SafetensorsEntry entry) = source;
         DataType? type = entry.Type switch
         {
             SafetensorsType.BFloat16 => DataType.BFloat16,
@@ -111,11 +112,40 @@ internal sealed class WeightLoader : IDisposable
             return _weights.Wrap(shape, stored, file.Map().Buffer, entry.Offset);
         }
 
-        Tensor tensor = _weights.Allocate(shape, stored);
+        // A device multiplies two operands of one type, so its weights take that of the activations.
+        DataType kept = Backend.SharesHostMemory || Backend.ActivationType == DataType.Float32 ? stored : Backend.ActivationType;
+        Tensor tensor = _weights.Allocate(shape, kept);
         var host = new HostBytes(Backend, tensor);
-        file.ReadBytes(entry, 0, host.Span);
+        if (kept == stored)
+        {
+            file.ReadBytes(entry, 0, host.Span);
+        }
+        else
+        {
+            ReadHalves(source, kept, MemoryMarshal.Cast<byte, ushort>(host.Span));
+        }
+
         host.Complete();
         return tensor;
+    }
+
+    /// <summary>Rounds a stored weight to one of the 16-bit types.</summary>
+    private static void ReadHalves(CheckpointTensor source, DataType type, Span<ushort> target)
+    {
+        var values = new float[Math.Min(target.Length, PieceElements)];
+        for (int first = 0; first < target.Length; first += PieceElements)
+        {
+            Span<float> piece = values.AsSpan(0, Math.Min(PieceElements, target.Length - first));
+            source.ReadFloats(first, piece);
+            if (type == DataType.BFloat16)
+            {
+                HalfPrecisionConvert.ToBFloat16(piece, target.Slice(first, piece.Length));
+            }
+            else
+            {
+                HalfPrecisionConvert.ToFloat16(piece, target.Slice(first, piece.Length));
+            }
+        }
     }
 
     private Tensor Quantize(string name, Shape shape)

@@ -19,7 +19,7 @@ public sealed class BadInputTests(TinyModel model) : IClassFixture<TinyModel>
         { "empty data", "there are no records" },
         { "adapter elsewhere", "the adapter folder does not exist" },
         { "wrong target", "target_modules: 'w_proj' names no linear layer of the model" },
-        { "cuda", "--device cuda: this build has no CUDA backend" },
+        { "cuda", "--device cuda: No NVIDIA driver is installed (libcuda.so.1 was not found). Use --device cpu." },
         { "no checkpoint", "--resume-from-checkpoint: " },
         { "output is a file", "is a file; name a folder." },
     };

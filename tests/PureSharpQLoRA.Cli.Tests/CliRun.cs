@@ -1,9 +1,20 @@
+using PureSharpQLoRA.Cuda.Devices;
+
 namespace PureSharpQLoRA.Cli.Tests;
 
 /// <summary>What a command line gave, run in this process.</summary>
 internal sealed record CliRun(int ExitCode, string Output, string Error)
 {
-    public static CliRun Of(params string[] args) => With(new CliHost { Output = new StringWriter(), Error = new StringWriter(), Input = new StringReader("") }, args);
+    /// <summary>A host without cards, whatever the computer has.</summary>
+    public static CliHost Host => new()
+    {
+        Output = TextWriter.Null,
+        Error = TextWriter.Null,
+        Input = new StringReader(""),
+        FindCards = () => CudaDevices.None("No NVIDIA driver is installed (libcuda.so.1 was not found)."),
+    };
+
+    public static CliRun Of(params string[] args) => With(Host, args);
 
     /// <summary>Runs with a host of one's own; its writers are replaced.</summary>
     public static CliRun With(CliHost host, params string[] args)

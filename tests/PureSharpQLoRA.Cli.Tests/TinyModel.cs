@@ -25,7 +25,7 @@ public sealed class TinyModel : IDisposable
 
     public string HeldOut => _folder.File("held-out.jsonl");
 
-    internal CliHost Host => new() { Output = TextWriter.Null, Error = TextWriter.Null, Input = new StringReader(""), CacheFolder = _folder.File("cache") };
+    internal CliHost Host => CliRun.Host with { CacheFolder = _folder.File("cache") };
 
     private static readonly string[] Animals = ["cat", "dog", "bird", "fish", "cow"];
 

@@ -61,7 +61,7 @@ public sealed unsafe class MachineDriver : IDisposable
     public CudaDevices Find()
     {
         ObjectDisposedException.ThrowIf(s_current != this, this);
-        return Driver.TryInitialize(new Driver(Resolve), out Driver? driver, out string? problem) ? new CudaDevices(driver, null) : new CudaDevices(null, problem);
+        return Driver.TryInitialize(new Driver(Resolve), out Driver? driver, out string? problem) ? CudaDevices.Of(driver) : CudaDevices.None(problem);
     }
 
     /// <inheritdoc/>

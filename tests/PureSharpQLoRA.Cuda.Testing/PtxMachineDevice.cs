@@ -30,6 +30,9 @@ public sealed class PtxMachineDevice : IKernelDevice
     /// <inheritdoc/>
     public DeviceProperties Properties { get; }
 
+    /// <inheritdoc/>
+    public long FreeMemoryBytes => Properties.MemoryBytes - _allocated;
+
     /// <summary>Called after every launch, with what was launched and what it did.</summary>
     public Action<CompiledKernel, GridSize, LaunchReport>? Launched { get; set; }
 

@@ -1,4 +1,5 @@
 using System.Text;
+using PureSharpQLoRA.Cuda.Devices;
 
 namespace PureSharpQLoRA.Cli;
 
@@ -28,6 +29,9 @@ internal sealed record CliHost
 
     /// <summary>Where compiled models are kept; null for the user's cache folder.</summary>
     public string? CacheFolder { get; init; }
+
+    /// <summary>Asks for the NVIDIA cards.</summary>
+    public Func<CudaDevices> FindCards { get; init; } = CudaDevices.Find;
 
     public static CliHost ForConsole(CancellationToken interrupt)
     {

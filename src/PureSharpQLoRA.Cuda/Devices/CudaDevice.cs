@@ -30,7 +30,7 @@ public sealed unsafe class CudaDevice : IKernelDevice
     /// <inheritdoc/>
     public DeviceProperties Properties { get; }
 
-    /// <summary>Bytes that are free now, for all processes.</summary>
+    /// <inheritdoc/>
     public long FreeMemoryBytes => _driver.FreeMemory();
 
     /// <inheritdoc/>

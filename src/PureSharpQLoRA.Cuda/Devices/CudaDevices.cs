@@ -8,12 +8,7 @@ public sealed class CudaDevices
 {
     private readonly Driver? _driver;
 
-    internal CudaDevices(Driver? driver, string? problem)
-    {
-        _driver = driver;
-        Cards = driver is null ? [] : [.. Enumerable.Range(0, driver.DeviceCount()).Select(index => Describe(driver, index))];
-        Problem = problem ?? (Cards.Count == 0 ? "The NVIDIA driver sees no card." : null);
-    }
+    private CudaDevices(Driver? driver, IReadOnlyList<CudaDeviceInfo> cards, string? problem) => (_driver, Cards, Problem) = (driver, cards, problem);
 
     /// <summary>The cards, usable or not.</summary>
     public IReadOnlyList<CudaDeviceInfo> Cards { get; }
@@ -25,7 +20,11 @@ public sealed class CudaDevices
     public string? WhyNone => Problem ?? (Cards.Any(card => card.Problem is null) ? null : Cards[0].Problem);
 
     /// <summary>Asks the driver, which may not be there.</summary>
-    public static CudaDevices Find() => Driver.TryOpen(out Driver? driver, out string? problem) ? new CudaDevices(driver, null) : new CudaDevices(null, problem);
+    public static CudaDevices Find() => Driver.TryOpen(out Driver? driver, out string? problem) ? Of(driver) : None(problem);
+
+    /// <summary>A computer without cards.</summary>
+    /// <param name="problem">Why there are none.</param>
+    public static CudaDevices None(string problem) => new(null, [], problem);
 
     /// <summary>Opens a card.</summary>
     /// <param name="index">Its number; null for the first that can be used.</param>
@@ -41,6 +40,13 @@ public sealed class CudaDevices
         }
 
         return new CudaDevice(_driver!, card);
+    }
+
+    /// <summary>The cards of a driver.</summary>
+    internal static CudaDevices Of(Driver driver)
+    {
+        CudaDeviceInfo[] cards = [.. Enumerable.Range(0, driver.DeviceCount()).Select(index => Describe(driver, index))];
+        return cards.Length == 0 ? None("The NVIDIA driver sees no card.") : new CudaDevices(driver, cards, null);
     }
 
     private static CudaDeviceInfo Describe(Driver driver, int index)

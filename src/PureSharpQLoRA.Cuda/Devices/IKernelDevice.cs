@@ -12,6 +12,9 @@ public interface IKernelDevice : IDeviceAllocator, IDisposable
     /// <summary>What it is.</summary>
     DeviceProperties Properties { get; }
 
+    /// <summary>Bytes of its memory that are free now.</summary>
+    long FreeMemoryBytes { get; }
+
     /// <summary>Makes a compiled kernel ready to launch. The handle is valid as long as the device.</summary>
     nint Load(CompiledKernel kernel);
 

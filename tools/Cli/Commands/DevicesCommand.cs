@@ -1,6 +1,9 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Text.Json;
 using PureSharpQLoRA.Cli.Options;
+using PureSharpQLoRA.Cuda.Devices;
 
 namespace PureSharpQLoRA.Cli.Commands;
 
@@ -18,7 +21,7 @@ internal sealed class DevicesCommand : ICliCommand
         string processor = ProcessorName();
         int bits = Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0;
         bool bf16 = Processor.HasBFloat16Products;
-        string whyNoCuda = WhyNoCuda();
+        CudaDevices cards = context.Host.FindCards();
         if (context.IsJson)
         {
             context.WriteJson(json =>
@@ -33,11 +36,7 @@ internal sealed class DevicesCommand : ICliCommand
                 json.WriteBoolean("bfloat16_products", bf16);
                 json.WriteNumber("memory_bytes", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
                 json.WriteEndObject();
-                json.WriteStartObject();
-                json.WriteString("device", "cuda");
-                json.WriteBoolean("usable", false);
-                json.WriteString("reason", whyNoCuda);
-                json.WriteEndObject();
+                WriteCards(json, cards);
                 json.WriteEndArray();
             });
             return ExitCodes.Done;
@@ -46,21 +45,55 @@ internal sealed class DevicesCommand : ICliCommand
         context.Output.WriteLine($"cpu   {processor}: {Environment.ProcessorCount} threads, {bits}-bit vectors, "
             + (bf16 ? "bf16 products in hardware (AVX512_BF16)" : "no bf16 products in hardware: bfloat16 computes as float32")
             + $", {Generators.Parsing.ByteSize.Show(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)} memory");
-        context.Output.WriteLine($"cuda  not usable: {whyNoCuda}");
+        if (cards.Problem is not null)
+        {
+            context.Output.WriteLine($"cuda  not usable: {cards.Problem}");
+        }
+
+        foreach (CudaDeviceInfo card in cards.Cards)
+        {
+            context.Output.WriteLine(card.Problem is null
+                ? string.Create(CultureInfo.InvariantCulture, $"cuda  {card.Index}: {Describe(card)}, PTX {card.PtxVersion}")
+                : string.Create(CultureInfo.InvariantCulture, $"cuda  {card.Index}: {Describe(card)}; not usable: {card.Problem}"));
+        }
+
         return ExitCodes.Done;
     }
 
-    /// <summary>Why --device cuda is refused.</summary>
-    public static string WhyNoCuda()
+    private static string Describe(CudaDeviceInfo card) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{card.Name}: {Generators.Parsing.ByteSize.Show(card.MemoryBytes)} memory, {card.Multiprocessors} multiprocessors, compute capability {card.ComputeCapabilityText}, driver for CUDA {card.DriverVersionText}");
+
+    private static void WriteCards(Utf8JsonWriter json, CudaDevices cards)
     {
-        string library = OperatingSystem.IsWindows() ? "nvcuda.dll" : "libcuda.so.1";
-        if (!NativeLibrary.TryLoad(library, out nint handle))
+        if (cards.Problem is not null)
         {
-            return $"this build has no CUDA backend, and no NVIDIA driver is installed here ({library} was not found)";
+            json.WriteStartObject();
+            json.WriteString("device", "cuda");
+            json.WriteBoolean("usable", false);
+            json.WriteString("reason", cards.Problem);
+            json.WriteEndObject();
         }
 
-        NativeLibrary.Free(handle);
-        return "this build has no CUDA backend (an NVIDIA driver is installed)";
+        foreach (CudaDeviceInfo card in cards.Cards)
+        {
+            json.WriteStartObject();
+            json.WriteString("device", "cuda");
+            json.WriteBoolean("usable", card.Problem is null);
+            json.WriteNumber("index", card.Index);
+            json.WriteString("name", card.Name);
+            json.WriteNumber("memory_bytes", card.MemoryBytes);
+            json.WriteNumber("multiprocessors", card.Multiprocessors);
+            json.WriteString("compute_capability", card.ComputeCapabilityText);
+            json.WriteString("driver_cuda_version", card.DriverVersionText);
+            json.WriteString("ptx", card.PtxVersion);
+            if (card.Problem is not null)
+            {
+                json.WriteString("reason", card.Problem);
+            }
+
+            json.WriteEndObject();
+        }
     }
 
     private static string ProcessorName()

@@ -45,6 +45,6 @@ internal static class CommonOptions
         new(DoubleQuantization, OptionKind.YesNo, "Quantise the scales of NF4 as well")
             { Default = loadIn4Bit is null ? null : "false", DefaultText = loadIn4Bit is null ? "as the adapter was trained, else false" : null, Group = "Model" },
         new(ComputeType, OptionKind.Choice, "Type of the products")
-            { Choices = ["float32", "bfloat16", "float16"], Default = "float32", Group = "Model" },
+            { Choices = ["float32", "bfloat16", "float16"], DefaultText = "float32 on the CPU; on a card bfloat16 where it has it, else float16", Group = "Model" },
     ];
 }

@@ -2,6 +2,8 @@ using PureSharpQLoRA.Cli.Commands;
 using PureSharpQLoRA.Cli.Options;
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Core.Cpu;
+using PureSharpQLoRA.Cuda;
+using PureSharpQLoRA.Cuda.Devices;
 
 namespace PureSharpQLoRA.Cli.Running;
 
@@ -10,13 +12,25 @@ internal static class BackendChoice
 {
     public static IBackend Create(CommandContext context)
     {
-        OptionValues values = context.Values;
-        if (values.Text(CommonOptions.Device) == "cuda")
+        string device = context.Values.Text(CommonOptions.Device);
+        if (device == "cpu")
         {
-            throw new CliException($"--device cuda: {DevicesCommand.WhyNoCuda()}. Use --device cpu.");
+            return CreateCpu(context);
         }
 
-        string type = values.Text(CommonOptions.ComputeType);
+        CudaDevices cards = context.Host.FindCards();
+        if (cards.WhyNone is null)
+        {
+            return CreateCuda(context, cards);
+        }
+
+        return device == "auto" ? CreateCpu(context) : throw new CliException($"--device cuda: {cards.WhyNone} Use --device cpu.");
+    }
+
+    private static CpuBackend CreateCpu(CommandContext context)
+    {
+        OptionValues values = context.Values;
+        string? type = values.Find(CommonOptions.ComputeType);
         if (type == "float16")
         {
             context.Warn("the CPU does not multiply in float16; it computes in float32.");
@@ -34,5 +48,32 @@ internal static class BackendChoice
         }
 
         return backend;
+    }
+
+    private static IlgpuBackend CreateCuda(CommandContext context, CudaDevices cards)
+    {
+        using var line = new LiveLine(context);
+        int compiled = 0;
+        var options = new CudaOptions
+        {
+            ActivationType = context.Values.Find(CommonOptions.ComputeType) switch
+            {
+                "float32" => DataType.Float32,
+                "float16" => DataType.Float16,
+                "bfloat16" => DataType.BFloat16,
+                _ => null,
+            },
+            Compiling = name => line.Show(FormattableString.Invariant($"Compiling kernel {++compiled}: {name}")),
+        };
+        CudaDevice card = cards.Open();
+        try
+        {
+            return new IlgpuBackend(card, options);
+        }
+        catch
+        {
+            card.Dispose();
+            throw;
+        }
     }
 }

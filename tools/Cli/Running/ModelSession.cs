@@ -51,10 +51,14 @@ internal sealed class ModelSession : IDisposable
     }
 
     /// <summary>Loads the model that the options name.</summary>
-    public static ModelSession Open(CommandContext context, LoadOptions load) => Open(context, context.Values.Text(CommonOptions.Model), load);
+    /// <param name="context">The command.</param>
+    /// <param name="load">How it is kept.</param>
+    /// <param name="beforeLoading">Called when config and tokenizer were read and the backend is there, before any weight is loaded.</param>
+    public static ModelSession Open(CommandContext context, LoadOptions load, Action<ModelBlueprint, Tokenizer, IBackend>? beforeLoading = null) =>
+        Open(context, context.Values.Text(CommonOptions.Model), load, beforeLoading);
 
     /// <summary>Loads the model of a folder.</summary>
-    public static ModelSession Open(CommandContext context, string folder, LoadOptions load)
+    public static ModelSession Open(CommandContext context, string folder, LoadOptions load, Action<ModelBlueprint, Tokenizer, IBackend>? beforeLoading = null)
     {
         ModelBlueprint blueprint = ModelBlueprint.Read(folder);
         Tokenizer tokenizer = Tokenizer.Load(folder);
@@ -63,6 +67,7 @@ internal sealed class ModelSession : IDisposable
         try
         {
             backend = BackendChoice.Create(context);
+            beforeLoading?.Invoke(blueprint, tokenizer, backend);
             type = new ModelCompiler(new CompilationCache(context.Host.CacheFolder ?? CompilationCache.DefaultFolder)).Compile(blueprint);
             CausalLanguageModel model = ModelLoader.Load(folder, backend, load, type.Create);
             return new ModelSession(blueprint, backend, type, model, tokenizer);

@@ -1,5 +1,6 @@
 using PureSharpQLoRA.Cli.Commands;
 using PureSharpQLoRA.Cli.Options;
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Generators.Planning;
 
 namespace PureSharpQLoRA.Cli.Running;
@@ -11,7 +12,8 @@ internal static class PlanSettings
     /// <param name="rowLength">Tokens of a packed row.</param>
     /// <param name="longestExample">Tokens of a row that isn't packed, at most.</param>
     /// <param name="examples">How many there are: a batch has no more.</param>
-    public static PlanOptions Of(OptionValues values, int rowLength, int longestExample, int examples)
+    /// <param name="activations">The type in which the backend stores them.</param>
+    public static PlanOptions Of(OptionValues values, int rowLength, int longestExample, int examples, DataType activations)
     {
         bool full = values.Text(TrainOptions.Finetuning) == "full";
         string[] targets = values.Names(TrainOptions.Targets);
@@ -24,7 +26,7 @@ internal static class PlanSettings
             TargetModules = targets is ["all-linear"] ? [] : [.. targets],
             Checkpointing = values.YesNo(TrainOptions.Checkpointing) ? Checkpointing.Full : Checkpointing.Selective,
             DoubleQuantization = values.YesNo(CommonOptions.DoubleQuantization),
-            ActivationBits = 32,
+            ActivationBits = activations == DataType.Float32 ? 32 : 16,
         };
     }
 }

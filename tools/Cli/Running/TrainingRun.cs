@@ -2,6 +2,9 @@ using System.Globalization;
 using PureSharpQLoRA.Cli.Commands;
 using PureSharpQLoRA.Cli.Options;
 using PureSharpQLoRA.Cli.Reporting;
+using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Cuda;
+using PureSharpQLoRA.Generators.Planning;
 using PureSharpQLoRA.Text;
 using PureSharpQLoRA.Training;
 using PureSharpQLoRA.Transformers;
@@ -127,29 +130,41 @@ internal sealed class TrainingRun : IDisposable
         _folder.Dispose();
     }
 
-    private int LongestExample => Math.Min(Values.Integer(TrainOptions.Length), _session.Model.Sizes.MaxPositions);
+    private int LongestExample { get; set; }
 
     private void Load(bool full)
     {
         LoadOptions loading = TrainOptions.Loading(Values, full);
         _resolved[CommonOptions.LoadIn4Bit] = loading.LoadIn4Bit ? "true" : "false";
-        _session = ModelSession.Open(_context, loading);
+        // Data first: its errors, and a card that is too small, are said before minutes of loading.
+        _session = ModelSession.Open(_context, loading, (blueprint, tokenizer, backend) =>
+        {
+            LongestExample = Math.Min(Values.Integer(TrainOptions.Length), blueprint.Spec.MaxPositions);
+            _resolved[TrainOptions.Length] = LongestExample.ToString(CultureInfo.InvariantCulture);
+            ReadData(tokenizer, blueprint.Spec.VocabularySize);
+            if (backend is IlgpuBackend card)
+            {
+                MemoryCheck.Require(blueprint.Spec, Plan(card), card.Device.Name, card.FreeMemoryBytes);
+            }
+        });
         if (!full)
         {
             AddAdapter();
         }
+    }
 
-        _resolved[TrainOptions.Length] = LongestExample.ToString(CultureInfo.InvariantCulture);
+    private void ReadData(Tokenizer tokenizer, int vocabularySize)
+    {
         var reading = new DatasetOptions
         {
             MaxLength = LongestExample,
             CompletionOnlyLoss = Values.YesNo(TrainOptions.CompletionOnly),
-            VocabularySize = _session.Model.Sizes.VocabularySize,
+            VocabularySize = vocabularySize,
         };
-        _data = DatasetReader.Read(Values.List(TrainOptions.Dataset), _session.Tokenizer, reading);
+        _data = DatasetReader.Read(Values.List(TrainOptions.Dataset), tokenizer, reading);
         if (Values.List(TrainOptions.EvalDataset) is { Count: > 0 } files)
         {
-            _heldOut = DatasetReader.Read(files, _session.Tokenizer, reading);
+            _heldOut = DatasetReader.Read(files, tokenizer, reading);
         }
         else if (Values.Integer(TrainOptions.EvalSteps) > 0 || Values.Integer(TrainOptions.Patience) > 0)
         {
@@ -161,6 +176,9 @@ internal sealed class TrainingRun : IDisposable
             throw new UsageException($"--{TrainOptions.Patience} needs --{TrainOptions.EvalSteps} above 0.");
         }
     }
+
+    private PlanOptions Plan(IBackend backend) => PlanSettings.Of(
+        Values, LongestExample, Math.Min(LongestExample, _data.Statistics.LongestExample), _data.Examples.Count, backend.ActivationType);
 
     private void AddAdapter()
     {
@@ -183,7 +201,7 @@ internal sealed class TrainingRun : IDisposable
     private void Describe()
     {
         long trainable = _session.Model.TrainableParameters.Sum(parameter => (long)parameter.Value.Shape.Count);
-        ModelSummary.Write(_context.Output, _session, trainable, PlanSettings.Of(Values, LongestExample, Math.Min(LongestExample, _data.Statistics.LongestExample), _data.Examples.Count));
+        ModelSummary.Write(_context.Output, _session, trainable, Plan(_session.Backend));
         DatasetStatistics data = _data.Statistics;
         _context.Output.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
