@@ -33,7 +33,7 @@ public sealed class MetricsFile : ITrainingObserver, IDisposable
     /// <summary>The line of a logged step.</summary>
     public static string Line(in LoggedMetrics metrics) => string.Create(
         CultureInfo.InvariantCulture,
-        $$"""{"step":{{metrics.Step}},"epoch":{{Number(metrics.Epoch)}},"loss":{{Number(metrics.Loss)}},"learning_rate":{{Number(metrics.LearningRate)}},"grad_norm":{{Number(metrics.GradientNorm)}},"tokens_per_second":{{Number(Math.Round(metrics.TokensPerSecond, 1))}},"tokens_seen":{{metrics.TokensSeen}},"peak_memory_bytes":{{metrics.PeakMemoryBytes}}}""");
+        $$"""{"step":{{metrics.Step}},"epoch":{{Number(metrics.Epoch)}},"loss":{{Number(metrics.Loss)}},"learning_rate":{{Number(metrics.LearningRate)}},"grad_norm":{{Number(metrics.GradientNorm)}},"tokens_per_second":{{Number(Math.Round(metrics.TokensPerSecond, 1))}},"tokens_seen":{{metrics.TokensSeen}},"peak_memory_bytes":{{metrics.PeakMemoryBytes}}{{(metrics.LossScale is { } scale ? ",\"loss_scale\":" + Number(scale) : "")}}}""");
 
     /// <inheritdoc/>
     public void Dispose() => _writer?.Dispose();

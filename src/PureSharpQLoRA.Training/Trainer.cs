@@ -73,6 +73,7 @@ public sealed class Trainer : IDisposable
             Recompute = options.GradientCheckpointing ? RecomputePolicy.Blocks : RecomputePolicy.Cheap,
         };
         _step = new ModelStep(model, _tape);
+        _state.LossScaler = NewLossScaler();
         _optimizer = new AdamWOptimizer(_backend, model.TrainableParameters, options);
         _checkpoints = new CheckpointStore(options.OutputDirectory, model, _optimizer, DataFingerprint.Of(data), options, packedLength);
         model.Embedding.NoiseAlpha = options.NeftuneNoiseAlpha;
@@ -90,6 +91,9 @@ public sealed class Trainer : IDisposable
     /// <summary>The newest complete checkpoint of an output directory, or null.</summary>
     public static string? NewestCheckpoint(string outputDirectory) => CheckpointStore.NewestIn(outputDirectory);
 
+    /// <summary>Gradients of fp16 activations need scaling; bf16 has the range of fp32.</summary>
+    private LossScaler? NewLossScaler() => _backend.ActivationType == DataType.Float16 ? new LossScaler() : null;
+
     private bool HasStoppedImproving =>
         _options.EarlyStoppingPatience > 0 && _state.EvaluationsWithoutImprovement >= _options.EarlyStoppingPatience;
 
@@ -97,7 +101,13 @@ public sealed class Trainer : IDisposable
     /// <param name="folder">A checkpoint-N folder.</param>
     /// <exception cref="TrainingException">The checkpoint's state is missing or damaged, or of another data set or shape of run.</exception>
     /// <exception cref="WeightFormatException">Its weights or moments are missing or damaged, or of another model.</exception>
-    public void Resume(string folder) => _state = _checkpoints.Load(folder);
+    public void Resume(string folder)
+    {
+        _state = _checkpoints.Load(folder);
+
+        // A checkpoint may come from a device whose activations have another type.
+        _state.LossScaler = NewLossScaler() is { } scaler ? _state.LossScaler ?? scaler : null;
+    }
 
     /// <summary>Trains to the end, or until <paramref name="cancellation"/> asks to stop: then the step is finished and a checkpoint written.</summary>
     /// <exception cref="TrainingException">A gradient is not finite.</exception>
@@ -143,37 +153,28 @@ public sealed class Trainer : IDisposable
         return new TrainingResult(end, _state.Step, _state.LastLoss, _state.LastEvaluation, folder);
     }
 
-    /// <summary>One optimizer step: all micro-batches forwards and backwards, clipping, update.</summary>
+    /// <summary>One optimizer step: all micro-batches forwards and backwards, clipping, update. With fp16 activations it is repeated while it overflows.</summary>
     /// <exception cref="TrainingException">A gradient is not finite.</exception>
     public StepProgress TrainStep()
     {
         long start = Stopwatch.GetTimestamp();
         StepPlan plan = _planner.Step(_state.Step);
-        float gradientScale = 1f / Math.Max(1, plan.TargetCount);
-        long tokens = 0;
-        _optimizer.ClearGradients();
-        _step.ClearLoss();
-        for (int i = 0; i < plan.MicroBatches; i++)
-        {
-            long microBatch = plan.FirstMicroBatch + i;
-            _planner.Fill(microBatch, _batch);
-            _tape.RandomSeed = Philox.Mix(_options.Seed, (ulong)microBatch);
-            _step.AddLoss(_batch, gradientScale);
-            _tape.Backward();
-            _tape.Reset();
-            tokens += _batch.Tokens;
-        }
-
-        // All of the step is issued before anything is read: a device is never waited for in the middle of it.
         double rate = _schedule.Rate(_state.Step);
-        _optimizer.Issue(rate, _options.MaxGradientNorm, lossScale: 1);
-        OptimizerOutcome outcome = _optimizer.Complete();
-        double loss = _step.ReadLoss() / Math.Max(1, plan.TargetCount);
-        if (outcome.NonFiniteParameter is not null || !double.IsFinite(loss))
+        OptimizerOutcome outcome;
+        double loss;
+        long tokens;
+        do
         {
-            throw Diverged(outcome, loss);
+            // All of the step is issued before anything is read: a device is never waited for in the middle of it.
+            float lossScale = (float)(_state.LossScaler?.Scale ?? 1);
+            tokens = AddGradients(plan, lossScale);
+            _optimizer.Issue(rate, _options.MaxGradientNorm, lossScale);
+            outcome = _optimizer.Complete();
+            loss = _step.ReadLoss() / Math.Max(1, plan.TargetCount);
         }
+        while (MustRepeat(outcome, loss));
 
+        _state.LossScaler?.CountGood();
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         _state.Count(loss, tokens, seconds);
         double epoch = (double)_state.Step / _planner.StepsPerEpoch;
@@ -192,9 +193,64 @@ public sealed class Trainer : IDisposable
         _optimizer.Dispose();
     }
 
+    /// <summary>All micro-batches of a step, forwards and backwards.</summary>
+    /// <returns>The tokens computed.</returns>
+    private long AddGradients(in StepPlan plan, float lossScale)
+    {
+        float gradientScale = lossScale / Math.Max(1, plan.TargetCount);
+        long tokens = 0;
+        _optimizer.ClearGradients();
+        _step.ClearLoss();
+        for (int i = 0; i < plan.MicroBatches; i++)
+        {
+            long microBatch = plan.FirstMicroBatch + i;
+            _planner.Fill(microBatch, _batch);
+            _tape.RandomSeed = Philox.Mix(_options.Seed, (ulong)microBatch);
+            _step.AddLoss(_batch, gradientScale);
+            _tape.Backward();
+            _tape.Reset();
+            tokens += _batch.Tokens;
+        }
+
+        return tokens;
+    }
+
+    /// <summary>Whether a step overflowed and less loss scale may help; the loss itself does not depend on the scale.</summary>
+    /// <exception cref="TrainingException">Something is not finite and no scale would help.</exception>
+    private bool MustRepeat(in OptimizerOutcome outcome, double loss)
+    {
+        if (outcome.NonFiniteParameter is null && double.IsFinite(loss))
+        {
+            return false;
+        }
+
+        if (_state.LossScaler is not { } scaler || outcome.NonFiniteParameter is not { } parameter || !double.IsFinite(loss))
+        {
+            throw Diverged(outcome, loss);
+        }
+
+        double before = scaler.Scale;
+        scaler.CountOverflow();
+        if (scaler.IsExhausted)
+        {
+            throw Diverged(outcome, loss);
+        }
+
+        var skipped = new SkippedStep(_state.Step + 1, parameter, before, scaler.Scale);
+        foreach (ITrainingObserver observer in _observers)
+        {
+            observer.OnSkipped(skipped);
+        }
+
+        return true;
+    }
+
     private TrainingException Diverged(in OptimizerOutcome outcome, double loss)
     {
-        string where = outcome.NonFiniteParameter is { } name ? $"the gradient of {name} is not finite" : FormattableString.Invariant($"the loss is {loss}");
+        string scale = _state.LossScaler is { IsExhausted: true } ? ", even without loss scaling" : "";
+        string where = outcome.NonFiniteParameter is { } name && (double.IsFinite(loss) || _state.LossScaler is null)
+            ? $"the gradient of {name} is not finite{scale}"
+            : FormattableString.Invariant($"the loss is {loss}");
         string checkpoint = _checkpoints.Newest() is { } folder ? $"; the last checkpoint, {folder}, is intact" : "";
         return new TrainingException($"Step {_state.Step + 1}: {where}. A lower learning_rate, or a max_grad_norm, usually helps{checkpoint}.");
     }

@@ -29,6 +29,11 @@ internal sealed class TrainerState
     [JsonPropertyName("last_eval_step")]
     public int LastEvaluationStep { get; set; }
 
+    /// <summary>The loss scaling of a run whose activations are fp16, else null.</summary>
+    [JsonPropertyName("loss_scaling")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public LossScaler? LossScaler { get; set; }
+
     [JsonIgnore]
     public EvaluationResult? LastEvaluation { get; private set; }
 
@@ -69,7 +74,7 @@ internal sealed class TrainerState
     {
         var metrics = new LoggedMetrics(
             last.Step, last.Epoch, WindowLoss / WindowSteps, last.LearningRate, last.GradientNorm, WindowTokens / Math.Max(WindowSeconds, 1e-9),
-            TokensSeen, peakMemoryBytes);
+            TokensSeen, peakMemoryBytes, LossScaler?.Scale);
         (WindowLoss, WindowSteps, WindowTokens, WindowSeconds) = (0, 0, 0, 0);
         return metrics;
     }

@@ -21,6 +21,13 @@ public sealed record TrainingPlan(int FirstStep, int TotalSteps, int StepsPerEpo
 public readonly record struct StepProgress(
     int Step, int TotalSteps, double Epoch, double Loss, double LearningRate, double GradientNorm, long Tokens, long TokensSeen, double Seconds);
 
+/// <summary>A step whose gradients were not finite: nothing was updated, and it is repeated with half the loss scale.</summary>
+/// <param name="Step">The step, counting from 1.</param>
+/// <param name="Parameter">The first parameter whose gradient was not finite, by its full path.</param>
+/// <param name="LossScale">What the loss was multiplied by.</param>
+/// <param name="NextLossScale">What it is multiplied by when the step is repeated.</param>
+public readonly record struct SkippedStep(int Step, string Parameter, double LossScale, double NextLossScale);
+
 /// <summary>Metrics over the steps since the last ones; the fields are those of metrics.jsonl.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Epoch">Passes over the data so far.</param>
@@ -30,8 +37,10 @@ public readonly record struct StepProgress(
 /// <param name="TokensPerSecond">Tokens computed per second since the last line.</param>
 /// <param name="TokensSeen">Tokens computed in the run so far.</param>
 /// <param name="PeakMemoryBytes">The most memory used: of the process on the CPU, of the pool on a device.</param>
+/// <param name="LossScale">What the loss is multiplied by where activations are fp16, else null.</param>
 public readonly record struct LoggedMetrics(
-    int Step, double Epoch, double Loss, double LearningRate, double GradientNorm, double TokensPerSecond, long TokensSeen, long PeakMemoryBytes);
+    int Step, double Epoch, double Loss, double LearningRate, double GradientNorm, double TokensPerSecond, long TokensSeen, long PeakMemoryBytes,
+    double? LossScale = null);
 
 /// <summary>Is told how a run goes. Calls come from the thread that trains, between steps.</summary>
 public interface ITrainingObserver
@@ -43,6 +52,11 @@ public interface ITrainingObserver
 
     /// <summary>A step is done.</summary>
     void OnStep(in StepProgress progress)
+    {
+    }
+
+    /// <summary>A step overflowed in fp16 and is repeated.</summary>
+    void OnSkipped(in SkippedStep skipped)
     {
     }
 

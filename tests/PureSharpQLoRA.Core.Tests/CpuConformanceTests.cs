@@ -29,3 +29,31 @@ public sealed class CpuBFloat16ConformanceTests : BackendConformance
     protected override ConformanceBounds Bounds =>
         _backend.ComputeType == DataType.BFloat16 ? ConformanceBounds.Single with { Product = 5e-3 } : ConformanceBounds.Single;
 }
+
+/// <summary>Activations in fp16 around the CPU's operations: the suite itself with operands that are rounded, and with the few cases of a slow device.</summary>
+public sealed class Float16StorageConformanceTests : BackendConformance
+{
+    protected override IBackend Backend { get; } = new HalfStorageBackend(DataType.Float16);
+
+    protected override int[] Widths => [1, 17, 64];
+
+    protected override int[] TokenCounts => [1, 33];
+
+    protected override int[][] DocumentCases => [[0, 1], [0, 33], [0, 5, 38]];
+
+    protected override long LargestCase => 500_000;
+}
+
+/// <summary>Activations in bf16 around the CPU's operations.</summary>
+public sealed class BFloat16StorageConformanceTests : BackendConformance
+{
+    protected override IBackend Backend { get; } = new HalfStorageBackend(DataType.BFloat16);
+
+    protected override int[] Widths => [1, 17, 64];
+
+    protected override int[] TokenCounts => [1, 33];
+
+    protected override int[][] DocumentCases => [[0, 1], [0, 33], [0, 5, 38]];
+
+    protected override long LargestCase => 500_000;
+}

@@ -22,14 +22,19 @@ public static class Accuracy
     /// <summary>
     /// Fails unless the Frobenius norm of the difference is at most the bound times that of <paramref name="scale"/>. For sums whose terms cancel:
     /// the scale of an element is the root of the sum of the squares of its terms, which is what a sum of terms with random signs has.
+    /// Each element may be off by <paramref name="floor"/> besides, for what the type of the result cannot hold.
     /// </summary>
-    public static void AssertCloseFor(double[] scale, double[] exact, double[] actual, double bound, FormattableString what)
+    public static void AssertCloseFor(double[] scale, double[] exact, double[] actual, double bound, FormattableString what, double floor = 0)
     {
         Assert.Equal(exact.Length, actual.Length);
-        double difference = exact.Zip(actual, (e, a) => (a - e) * (a - e)).Sum();
-        double error = Math.Sqrt(difference / scale.Sum(value => value * value));
+        double difference = Math.Sqrt(exact.Zip(actual, (e, a) => (a - e) * (a - e)).Sum()), allowed = Math.Sqrt(exact.Length) * floor;
+        double error = difference <= allowed ? 0 : (difference - allowed) / Math.Sqrt(scale.Sum(value => value * value));
         Assert.True(error <= bound, FormattableString.Invariant($"{what.ToString(CultureInfo.InvariantCulture)}: error {error:E2} of the terms, bound {bound:E2}"));
     }
+
+    /// <summary>As <see cref="AssertCloseFor"/>, the scale being the exact values themselves.</summary>
+    public static void AssertClose(double[] exact, double[] actual, double bound, double floor, FormattableString what) =>
+        AssertCloseFor(exact, exact, actual, bound, what, floor);
 
     /// <summary>Fails unless <see cref="RelativeError"/> is at most the bound.</summary>
     public static void AssertClose(double[] exact, double[] actual, double bound, FormattableString what)

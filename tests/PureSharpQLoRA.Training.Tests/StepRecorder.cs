@@ -13,6 +13,8 @@ internal sealed class StepRecorder : ITrainingObserver
 
     public List<string> Checkpoints { get; } = [];
 
+    public List<SkippedStep> Skipped { get; } = [];
+
     public Action<StepProgress>? AfterStep { get; init; }
 
     public void OnStep(in StepProgress progress)
@@ -20,6 +22,8 @@ internal sealed class StepRecorder : ITrainingObserver
         Steps.Add(progress);
         AfterStep?.Invoke(progress);
     }
+
+    public void OnSkipped(in SkippedStep skipped) => Skipped.Add(skipped);
 
     public void OnLogged(in LoggedMetrics metrics) => Logged.Add(metrics);
 

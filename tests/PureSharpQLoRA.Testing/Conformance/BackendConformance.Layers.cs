@@ -13,10 +13,10 @@ public abstract partial class BackendConformance
     {
         foreach ((Shape shape, int size) in NormCases())
         {
-            Operand x = Random(shape, amplitude: amplitude), weight = Random(new Shape(size));
-            GuardedOutput y = Output(shape);
+            Operand x = Activation(shape, amplitude), weight = Random(new Shape(size));
+            GuardedOutput y = ActivationOutput(shape);
             Backend.RmsNorm(x.Tensor, weight.Tensor, y.Tensor, epsilon);
-            Accuracy.AssertClose(ReferenceRmsNorm.Forward(x.Values, weight.Values, epsilon), y.Read(), Bounds.RmsNorm, $"{shape}, groups of {size}");
+            y.AssertClose(ReferenceRmsNorm.Forward(x.Values, weight.Values, epsilon), Bounds.RmsNorm, $"{shape}, groups of {size}");
             Scope.Reset();
         }
     }
@@ -31,9 +31,9 @@ public abstract partial class BackendConformance
         const float Epsilon = 1e-5f;
         foreach ((Shape shape, int size) in NormCases())
         {
-            Operand x = Random(shape), weight = Random(new Shape(size)), dy = Random(shape);
+            Operand x = Activation(shape), weight = Random(new Shape(size)), dy = Activation(shape);
             (double[] forX, double[] forWeight) = ReferenceRmsNorm.Backward(x.Values, weight.Values, dy.Values, Epsilon);
-            double[]? beforeX = accumulateX ? RandomValues(forX.Length) : null, beforeWeight = accumulateWeight ? RandomValues(size) : null;
+            double[]? beforeX = accumulateX ? RandomActivations(forX.Length) : null, beforeWeight = accumulateWeight ? RandomValues(size) : null;
             double[] exactX = beforeX is null ? forX : ReferenceElementwise.Add(beforeX, forX);
             double[] exactWeight = beforeWeight is null ? forWeight : ReferenceElementwise.Add(beforeWeight, forWeight);
 
@@ -42,11 +42,11 @@ public abstract partial class BackendConformance
             double[] terms = [.. ReferenceRmsNorm.Forward(x.Values, ones, Epsilon).Zip(dy.Values, (normalised, gradient) => normalised * gradient)];
             double[] scale = ReferenceElementwise.Root(ReferenceProducts.SumRows(ReferenceElementwise.Square(terms), size));
 
-            GuardedOutput dx = Output(shape, beforeX), dWeight = Output(new Shape(size), beforeWeight);
+            GuardedOutput dx = ActivationOutput(shape, beforeX), dWeight = Output(new Shape(size), beforeWeight);
             Backend.RmsNormBackward(x.Tensor, weight.Tensor, dy.Tensor, Epsilon, dx.Tensor, accumulateX, dWeight.Tensor, accumulateWeight);
             Check(dx, dWeight);
 
-            dx = Output(shape, beforeX);
+            dx = ActivationOutput(shape, beforeX);
             Backend.RmsNormBackward(x.Tensor, weight.Tensor, dy.Tensor, Epsilon, dx.Tensor, accumulateX, null, false);
             Check(dx, null);
 
@@ -60,12 +60,12 @@ public abstract partial class BackendConformance
             {
                 if (dx is not null && size > 1)
                 {
-                    Accuracy.AssertClose(exactX, dx.Read(), Bounds.RmsNorm, $"dx, {shape}, groups of {size}");
+                    dx.AssertClose(exactX, Bounds.RmsNorm, $"dx, {shape}, groups of {size}");
                 }
 
                 if (dWeight is not null)
                 {
-                    Accuracy.AssertCloseFor(scale, exactWeight, dWeight.Read(), Bounds.RmsNorm, $"dWeight, {shape}, groups of {size}");
+                    dWeight.AssertCloseFor(scale, exactWeight, Bounds.ColumnSum, $"dWeight, {shape}, groups of {size}");
                 }
             }
         }
@@ -79,22 +79,22 @@ public abstract partial class BackendConformance
     {
         foreach ((Shape shape, _) in NormCases())
         {
-            Operand gate = Random(shape, amplitude: amplitude), up = Random(shape), dy = Random(shape);
-            GuardedOutput y = Output(shape);
+            Operand gate = Activation(shape, amplitude), up = Activation(shape), dy = Activation(shape);
+            GuardedOutput y = ActivationOutput(shape);
             Backend.SwiGlu(gate.Tensor, up.Tensor, y.Tensor);
-            Accuracy.AssertClose(ReferenceSwiGlu.Forward(gate.Values, up.Values), y.Read(), Bounds.SwiGlu, $"{shape}");
+            y.AssertClose(ReferenceSwiGlu.Forward(gate.Values, up.Values), Bounds.SwiGlu, $"{shape}");
 
             (double[] forGate, double[] forUp) = ReferenceSwiGlu.Backward(gate.Values, up.Values, dy.Values);
-            GuardedOutput dGate = Output(shape), dUp = Output(shape);
+            GuardedOutput dGate = ActivationOutput(shape), dUp = ActivationOutput(shape);
             Backend.SwiGluBackward(gate.Tensor, up.Tensor, dy.Tensor, dGate.Tensor, dUp.Tensor);
-            Accuracy.AssertClose(forGate, dGate.Read(), Bounds.SwiGlu, $"dGate, {shape}");
-            Accuracy.AssertClose(forUp, dUp.Read(), Bounds.SwiGlu, $"dUp, {shape}");
+            dGate.AssertClose(forGate, Bounds.SwiGlu, $"dGate, {shape}");
+            dUp.AssertClose(forUp, Bounds.SwiGlu, $"dUp, {shape}");
 
-            GuardedOutput inPlace = Output(shape, dy.Values);
-            dGate = Output(shape);
+            GuardedOutput inPlace = ActivationOutput(shape, dy.Values);
+            dGate = ActivationOutput(shape);
             Backend.SwiGluBackward(gate.Tensor, up.Tensor, inPlace.Tensor, dGate.Tensor, inPlace.Tensor);
-            Accuracy.AssertClose(forGate, dGate.Read(), Bounds.SwiGlu, $"dGate, dUp in place of dy, {shape}");
-            Accuracy.AssertClose(forUp, inPlace.Read(), Bounds.SwiGlu, $"dUp in place of dy, {shape}");
+            dGate.AssertClose(forGate, Bounds.SwiGlu, $"dGate, dUp in place of dy, {shape}");
+            inPlace.AssertClose(forUp, Bounds.SwiGlu, $"dUp in place of dy, {shape}");
             Scope.Reset();
         }
     }
@@ -117,13 +117,18 @@ public abstract partial class BackendConformance
         foreach (int tokens in TokenCounts)
         {
             int[] positions = RandomIds(tokens, Positions);
-            double[] x = RandomValues(tokens * heads * headSize);
+            if (IsTooLarge((long)tokens * heads * headSize))
+            {
+                continue;
+            }
+
+            double[] x = RandomActivations(tokens * heads * headSize);
             foreach (bool inverse in new[] { false, true })
             {
-                GuardedOutput y = Output(new Shape(tokens, heads * headSize), x);
+                GuardedOutput y = ActivationOutput(new Shape(tokens, heads * headSize), x);
                 Backend.Rotate(y.Tensor, cosines.Tensor, sines.Tensor, positions, headSize, inverse);
                 double[] exact = ReferenceRotary.Rotate(x, cosines.Values, sines.Values, positions, headSize, inverse);
-                Accuracy.AssertClose(exact, y.Read(), Bounds.Elementwise, $"{tokens} tokens, inverse {inverse}");
+                y.AssertClose(exact, Bounds.Elementwise, $"{tokens} tokens, inverse {inverse}");
             }
         }
     }
@@ -132,17 +137,23 @@ public abstract partial class BackendConformance
     [InlineData(DataType.Float32)]
     [InlineData(DataType.Float16)]
     [InlineData(DataType.BFloat16)]
-    public void Gathered_rows_are_exact(DataType type)
+    public void Gathered_rows_are_exact_but_for_their_type(DataType type)
     {
         foreach (int width in Widths)
         {
             foreach (int tokens in TokenCounts)
             {
+                if (IsTooLarge((long)tokens * width))
+                {
+                    continue;
+                }
+
                 Operand table = Random(50, width, type);
                 int[] ids = RandomIds(tokens, 50);
-                GuardedOutput y = Output(new Shape(tokens, width));
+                GuardedOutput y = ActivationOutput(new Shape(tokens, width));
                 Backend.Gather(table.Tensor, Integers(ids), y.Tensor);
-                Assert.Equal(ReferenceEmbedding.Gather(table.Values, ids, width), y.Read());
+                double[] rows = ReferenceEmbedding.Gather(table.Values, ids, width);
+                Assert.Equal(rows.Select(value => (double)ReferenceHalves.Round((float)value, Activations)), y.Read());
                 Scope.Reset();
             }
         }
@@ -152,11 +163,22 @@ public abstract partial class BackendConformance
     [InlineData(-1)]
     [InlineData(50)]
     [InlineData(int.MinValue)]
-    public void An_id_outside_the_table_is_refused(int id)
+    public void An_id_outside_the_table_is_refused_or_shows(int id)
     {
         Operand table = Random(50, 16);
-        Tensor y = Output(new Shape(3, 16)).Tensor;
-        Assert.Throws<ArgumentOutOfRangeException>(() => Backend.Gather(table.Tensor, Integers([0, id, 49]), y));
+        GuardedOutput y = ActivationOutput(new Shape(3, 16));
+        if (Backend.SharesHostMemory)
+        {
+            Assert.Throws<ArgumentOutOfRangeException>(() => Backend.Gather(table.Tensor, Integers([0, id, 49]), y.Tensor));
+            return;
+        }
+
+        y = ActivationOutput(new Shape(3, 16), new double[3 * 16]);
+        Backend.Gather(table.Tensor, Integers([0, id, 49]), y.Tensor);
+        double[] rows = y.Read();
+        Assert.All(rows[16..32], value => Assert.True(double.IsNaN(value)));
+        Assert.All(rows[..16], value => Assert.True(double.IsFinite(value)));
+        Assert.All(rows[32..], value => Assert.True(double.IsFinite(value)));
     }
 
     [Fact]
@@ -166,30 +188,42 @@ public abstract partial class BackendConformance
         {
             foreach (int tokens in TokenCounts)
             {
+                if (IsTooLarge((long)tokens * width))
+                {
+                    continue;
+                }
+
                 // Far fewer rows than tokens, so that rows are named again and again.
-                Operand dy = Random(tokens, width);
+                Operand dy = Activation(tokens, width);
                 int[] ids = RandomIds(tokens, 7);
                 double[] before = RandomValues(7 * width);
                 GuardedOutput dTable = Output(new Shape(7, width), before);
                 Backend.ScatterAdd(dy.Tensor, Integers(ids), dTable.Tensor);
-                Accuracy.AssertClose(ReferenceEmbedding.ScatterAdd(dy.Values, ids, before), dTable.Read(), Bounds.ColumnSum, $"[{tokens}, {width}]");
+                dTable.AssertClose(ReferenceEmbedding.ScatterAdd(dy.Values, ids, before), Bounds.ColumnSum, $"[{tokens}, {width}]");
                 Scope.Reset();
             }
         }
     }
 
-    private static IEnumerable<(Shape Shape, int Size)> NormCases()
+    private IEnumerable<(Shape Shape, int Size)> NormCases()
     {
         foreach (int tokens in TokenCounts)
         {
             foreach (int size in Widths)
             {
-                yield return (new Shape(tokens, size), size);
+                if (!IsTooLarge((long)tokens * size))
+                {
+                    yield return (new Shape(tokens, size), size);
+                }
             }
 
-            yield return (new Shape(tokens, 3 * 17), 17);
-            yield return (new Shape(tokens, 4 * 64), 64);
-            yield return (new Shape(tokens, 2 * 128), 128);
+            foreach ((int groups, int size) in new[] { (3, 17), (4, 64), (2, 128) })
+            {
+                if (!IsTooLarge((long)tokens * groups * size))
+                {
+                    yield return (new Shape(tokens, groups * size), size);
+                }
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ public abstract partial class BackendConformance
     [InlineData(5, 32000)]
     public void CrossEntropy_and_its_gradient(int tokens, int vocabulary)
     {
+        SkipIfTooLarge((long)tokens * vocabulary);
         foreach (double amplitude in new[] { 0.5, 8, 100 })
         {
             double[] logits = RandomValues((long)tokens * vocabulary, amplitude);
@@ -76,7 +77,7 @@ public abstract partial class BackendConformance
         Backend.CrossEntropy(tensor.Tensor, labels, losses.Tensor, scale);
         CheckLosses(losses.Read());
         double[] gradient = ReferenceCrossEntropy.Backward(logits, labels, scale);
-        Accuracy.AssertClose(gradient, tensor.Read(), Bounds.LossGradient, $"gradient, {what}");
+        tensor.AssertClose(gradient, Bounds.LossGradient, $"gradient, {what}");
         Scope.Reset();
 
         void CheckLosses(double[] actual)

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Core.Quantization;
 using PureSharpQLoRA.Testing.ReferenceOps;
@@ -17,12 +16,23 @@ public abstract partial class BackendConformance : IDisposable
     /// <summary>The backend under test; the suite disposes it.</summary>
     protected abstract IBackend Backend { get; }
 
+    /// <summary>In which type operands and results are that the operations call activations.</summary>
+    protected virtual DataType Activations => Backend.ActivationType;
+
     /// <summary>The errors it may make.</summary>
-    protected virtual ConformanceBounds Bounds => ConformanceBounds.Single;
+    protected virtual ConformanceBounds Bounds => ConformanceBounds.For(Activations);
 
-    private static int[] Widths => [1, 3, 15, 16, 17, 64, 172, 288];
+    /// <summary>Columns of operands; a slow device takes fewer.</summary>
+    protected virtual int[] Widths => [1, 3, 15, 16, 17, 64, 172, 288];
 
-    private static int[] TokenCounts => [1, 31, 33, 129];
+    /// <summary>Rows of operands; a slow device takes fewer.</summary>
+    protected virtual int[] TokenCounts => [1, 31, 33, 129];
+
+    /// <summary>Document boundaries for attention; a slow device takes fewer.</summary>
+    protected virtual int[][] DocumentCases => [[0, 1], [0, 31], [0, 33], [0, 129], [0, 5, 38], [0, 1, 2, 3], [0, 16, 16, 48], [0, 1, 32, 65, 129]];
+
+    /// <summary>The most elements, or multiplications of products and attention, that a case may have; larger ones are left out. For slow devices.</summary>
+    protected virtual long LargestCase => long.MaxValue;
 
     private TensorScope Scope => _scope ??= new TensorScope(Backend.Memory, MemoryPurpose.Activations);
 
@@ -45,6 +55,16 @@ public abstract partial class BackendConformance : IDisposable
 
         return values;
     }
+
+    /// <summary>As <see cref="RandomValues"/>, as activations can hold them.</summary>
+    private double[] RandomActivations(long count, double amplitude = 1) =>
+        [.. RandomValues(count, amplitude).Select(value => (double)ReferenceHalves.Round((float)value, Activations))];
+
+    /// <summary>A random operand of the activation type.</summary>
+    private Operand Activation(int rows, int columns, double amplitude = 1) => Random(new Shape(rows, columns), Activations, amplitude);
+
+    /// <summary>A random operand of the activation type.</summary>
+    private Operand Activation(Shape shape, double amplitude = 1) => Random(shape, Activations, amplitude);
 
     private Operand Random(int rows, int columns, DataType type = DataType.Float32, double amplitude = 1) =>
         Random(new Shape(rows, columns), type, amplitude);
@@ -72,17 +92,9 @@ public abstract partial class BackendConformance : IDisposable
         }
 
         Tensor whole = Scope.Allocate(new Shape(padded.Length), type);
-        if (type == DataType.Float32)
-        {
-            Backend.Upload(padded, whole);
-            return new Operand(Scope.Wrap(shape, type, whole.Buffer!, sizeof(float) * around), values);
-        }
-
-        bool brain = type == DataType.BFloat16;
-        ushort[] bits = [.. padded.Select(value => brain ? ReferenceHalves.ToBFloat16(value) : ReferenceHalves.ToFloat16(value))];
-        Backend.Upload(MemoryMarshal.AsBytes(bits.AsSpan()), whole);
-        double[] rounded = [.. bits[around..^around].Select(b => (double)(brain ? ReferenceHalves.FromBFloat16(b) : ReferenceHalves.FromFloat16(b)))];
-        return new Operand(Scope.Wrap(shape, type, whole.Buffer!, sizeof(ushort) * around), rounded);
+        HostCopies.Upload(Backend, padded, whole);
+        double[] rounded = type == DataType.Float32 ? values : [.. values.Select(value => (double)ReferenceHalves.Round((float)value, type))];
+        return new Operand(Scope.Wrap(shape, type, whole.Buffer!, type.BytesFor(around)), rounded);
     }
 
     private Operand RandomNf4(Shape shape)
@@ -107,6 +119,14 @@ public abstract partial class BackendConformance : IDisposable
 
     private int[] RandomIds(int count, int end) => [.. Enumerable.Range(0, count).Select(_ => _random.Next(end))];
 
-    /// <summary>Guarded memory for a result: NaN, or what it is to be added to.</summary>
-    private GuardedOutput Output(Shape shape, double[]? initial = null) => new(Backend, Scope, shape, initial);
+    /// <summary>Guarded memory for a result in fp32: NaN, or what it is to be added to.</summary>
+    private GuardedOutput Output(Shape shape, double[]? initial = null) => new(Backend, Scope, shape, DataType.Float32, initial);
+
+    /// <summary>Guarded memory for a result of the activation type: NaN, or what it is to be added to, which the type can hold.</summary>
+    private GuardedOutput ActivationOutput(Shape shape, double[]? initial = null) => new(Backend, Scope, shape, Activations, initial);
+
+    /// <summary>Whether a case is left out as too large for the device.</summary>
+    private bool IsTooLarge(long work) => work > LargestCase;
+
+    private void SkipIfTooLarge(long work) => Assert.SkipWhen(IsTooLarge(work), "The case is too large for this device.");
 }

@@ -1,3 +1,5 @@
+using PureSharpQLoRA.Core;
+
 namespace PureSharpQLoRA.Testing.Conformance;
 
 /// <summary>The relative Frobenius error that a backend may make, by family of operations.</summary>
@@ -5,6 +7,15 @@ public sealed record ConformanceBounds
 {
     /// <summary>What a backend that computes in fp32 keeps to.</summary>
     public static ConformanceBounds Single { get; } = new();
+
+    /// <summary>
+    /// Activations in fp16, which has 11 significant bits: where a result is rounded once, half a unit in the last place (2^-11) and what fp32 adds.
+    /// Products round their operands as well, and attention its weights.
+    /// </summary>
+    public static ConformanceBounds Half { get; } = Narrow(Math.Pow(2, -11), product: 2e-3);
+
+    /// <summary>Activations in bf16, which has 8 significant bits.</summary>
+    public static ConformanceBounds BFloat16 { get; } = Narrow(Math.Pow(2, -8), product: 1.6e-2);
 
     /// <summary>Sums, scaling, dropout, rotation: a rounding or two.</summary>
     public double Elementwise { get; init; } = 2e-7;
@@ -20,6 +31,9 @@ public sealed record ConformanceBounds
 
     /// <summary>The gated activation, forward and backward.</summary>
     public double SwiGlu { get; init; } = 1e-6;
+
+    /// <summary>The logarithms of the sums of attention, always in fp32.</summary>
+    public double LogSumExp { get; init; } = 1e-6;
 
     /// <summary>The result of attention.</summary>
     public double Attention { get; init; } = 1e-6;
@@ -44,4 +58,23 @@ public sealed record ConformanceBounds
 
     /// <summary>Sums in double.</summary>
     public double Sum { get; init; } = 1e-13;
+
+    /// <summary>The bounds for a type of activations.</summary>
+    public static ConformanceBounds For(DataType activations) => activations switch
+    {
+        DataType.Float16 => Half,
+        DataType.BFloat16 => BFloat16,
+        _ => Single,
+    };
+
+    /// <summary>Results of fp32, such as sums of columns, losses and norms, keep their bounds: their operands are given exactly.</summary>
+    private static ConformanceBounds Narrow(double rounding, double product) => Single with
+    {
+        Elementwise = rounding + Single.Elementwise,
+        Product = product,
+        RmsNorm = rounding + Single.RmsNorm,
+        SwiGlu = rounding + Single.SwiGlu,
+        Attention = product,
+        AttentionGradient = 2 * product,
+    };
 }

@@ -1,8 +1,19 @@
+using PureSharpQLoRA.Core;
+
 namespace PureSharpQLoRA.Testing.ReferenceOps;
 
 /// <summary>Rounding of single precision to 16 bits: to nearest, ties to even.</summary>
 public static class ReferenceHalves
 {
+    /// <summary>The bits of a number in fp16 or bf16.</summary>
+    public static ushort ToBits(float value, DataType type) => type == DataType.BFloat16 ? ToBFloat16(value) : ToFloat16(value);
+
+    /// <summary>What bits of fp16 or bf16 stand for.</summary>
+    public static float FromBits(ushort bits, DataType type) => type == DataType.BFloat16 ? FromBFloat16(bits) : FromFloat16(bits);
+
+    /// <summary>The nearest number that a type can hold.</summary>
+    public static float Round(float value, DataType type) => type == DataType.Float32 ? value : FromBits(ToBits(value, type), type);
+
     /// <summary>The bits of the nearest bf16 number; a NaN stays one.</summary>
     public static ushort ToBFloat16(float value)
     {

@@ -29,6 +29,13 @@ internal sealed class ProgressLine(CommandContext context) : ITrainingObserver, 
         }
     }
 
+    public void OnSkipped(in SkippedStep skipped)
+    {
+        _line.Clear();
+        context.Output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture, $"step {skipped.Step}: the gradient of {skipped.Parameter} overflowed in fp16; repeated with loss scale {skipped.NextLossScale:0}"));
+    }
+
     public void OnLogged(in LoggedMetrics metrics)
     {
         if (!context.Host.IsTerminal && _plan is { } plan)
