@@ -54,4 +54,25 @@ public sealed class CudaTests(TinyModel model) : IClassFixture<TinyModel>
         Assert.Equal("error: Tesla T4 has no bf16 tensor cores (compute capability 8.0 is needed); use Float16.", run.Error.TrimEnd());
         Assert.Equal(0, driver.Open);
     }
+
+    [Fact]
+    public void Training_evaluation_and_text_on_a_card_follow_the_processor()
+    {
+        string[] settings = ["--max-steps", "2", "--per-device-train-batch-size", "2", "--logging-steps", "1", "--learning-rate", "0.01", "--r", "4", "--save-steps", "1"];
+        string processor = model.NewPath("cpu"), card = model.NewPath("cuda");
+        using var driver = new MachineDriver("Tesla T4") { MemoryBytes = 2L << 30 };
+        CliHost host = model.Host with { FindCards = driver.Find };
+
+        CliRun.With(model.Host, ["train", "--model", model.Folder, "--dataset", model.Data, "--output-dir", processor, .. settings]).MustExitWith(ExitCodes.Done);
+        CliRun run = CliRun.With(host, ["train", "--model", model.Folder, "--dataset", model.Data, "--output-dir", card, .. settings]).MustExitWith(ExitCodes.Done);
+
+        Assert.Contains("on Tesla T4, Float16 activations", run.Output, StringComparison.Ordinal);
+        Assert.All(Losses(processor).Zip(Losses(card)), pair => Assert.Equal(pair.First, pair.Second, 2e-2));
+        string[] generate = ["generate", "--model", model.Folder, "--adapter", card, "--prompt", "The cat", "--max-new-tokens", "3", "--do-sample", "false", "--json"];
+        Assert.Equal(CliRun.With(model.Host, generate).MustExitWith(ExitCodes.Done).Output, CliRun.With(host, generate).MustExitWith(ExitCodes.Done).Output);
+        Assert.Equal(0, driver.Open);
+    }
+
+    private static double[] Losses(string folder) =>
+        [.. File.ReadLines(Path.Combine(folder, "metrics.jsonl")).Select(line => JsonDocument.Parse(line).RootElement.GetProperty("loss").GetDouble())];
 }
