@@ -1,7 +1,6 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
-using PureSharpQLoRA.Cuda.Kernels;
 using PureSharpQLoRA.Cuda.Kernels.Elementwise;
 
 namespace PureSharpQLoRA.Cuda;
@@ -11,24 +10,23 @@ public sealed partial class IlgpuBackend
     /// <inheritdoc/>
     public void Fill(Tensor x, float value)
     {
-        ShapeException.ThrowIfNot(x, DataType.Float32, "Fill", "x");
-        int count = checked((int)x.Shape.Count);
-        if (count == 0)
+        ArgumentNullException.ThrowIfNull(x);
+        if (!IsFloating(x))
         {
-            return;
+            throw new ShapeException("Fill", "x", "fp32, fp16 or bf16", x.DataType.ToString());
         }
 
-        nint address = Write(x);
-        if (value == 0)
+        if (value == 0 && !float.IsNegative(value))
         {
+            nint address = Write(x);
             _device.Clear(address, x.Bytes);
             return;
         }
 
-        Launch(
-            new KernelKey(typeof(FillKernels), nameof(FillKernels.Fill), FillKernels.Threads),
-            GridSize.Covering(count, FillKernels.Threads),
-            _arguments.Begin().View(address, count).Int(count).Float(value));
+        FlatPacks packs = Flat(x, x.Address);
+        LaunchFlat(
+            typeof(ElementwiseKernels), nameof(ElementwiseKernels.Fill), packs,
+            _arguments.Begin().View(Write(x), packs.Count).Int(packs.Count).Float(value));
     }
 
     /// <inheritdoc/>
@@ -67,8 +65,8 @@ public sealed partial class IlgpuBackend
     {
         int count = checked((int)from.Shape.Count);
         Launch(
-            new KernelKey(typeof(FillKernels), nameof(FillKernels.Convert), FillKernels.Threads, First: Element(from), Second: Element(type)),
-            GridSize.Covering(count, FillKernels.Threads),
+            new KernelKey(typeof(ElementwiseKernels), nameof(ElementwiseKernels.Convert), ElementwiseKernels.Threads, First: Element(from), Second: Element(type)),
+            GridSize.Covering(count, ElementwiseKernels.Threads),
             _arguments.Begin().View(from.Address, count).View(target, count).Int(count));
     }
 

@@ -1,7 +1,7 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
-using PureSharpQLoRA.Cuda.Kernels;
+using PureSharpQLoRA.Cuda.Kernels.Elementwise;
 using PureSharpQLoRA.Cuda.Testing;
 
 namespace PureSharpQLoRA.Cuda.Tests;
@@ -57,8 +57,8 @@ public sealed class CudaDeviceTests
     {
         using var driver = new MachineDriver();
         using CudaDevice device = driver.Find().Open();
-        nint kernel = device.Load(KernelCompiler.For(75).Compile(new KernelKey(typeof(FillKernels), nameof(FillKernels.Fill), FillKernels.Threads)));
-        device.Launch(kernel, new GridSize(1), FillKernels.Threads, new LaunchArguments().View(0x40, 256).Int(256).Float(1).Bytes);
+        nint kernel = device.Load(KernelCompiler.For(75).Compile(new KernelKey(typeof(SumKernels), nameof(SumKernels.Partial), SumKernels.Threads)));
+        device.Launch(kernel, new GridSize(1), SumKernels.Threads, new LaunchArguments().View(0x40, 256).View(0x40, 1).Int(256).Bytes);
         Assert.Contains("waiting for the card: MACHINE_ERROR_719 (719)", Assert.Throws<CudaException>(device.Synchronize).Message);
         // The driver would refuse to take anything back now; nothing must be asked of it.
         device.Free(0x40, 256);
@@ -69,10 +69,10 @@ public sealed class CudaDeviceTests
     {
         using var driver = new MachineDriver();
         using CudaDevice device = driver.Find().Open();
-        var key = new KernelKey(typeof(FillKernels), nameof(FillKernels.Fill), FillKernels.Threads);
+        var key = new KernelKey(typeof(SumKernels), nameof(SumKernels.Partial), SumKernels.Threads);
         string ptx = KernelCompiler.For(75).Compile(key).Ptx.Replace("ret;", "return;", StringComparison.Ordinal);
         string message = Assert.Throws<CudaException>(() => device.Load(new CompiledKernel(key, "x", 75, ptx))).Message;
-        Assert.Contains("loading the kernel FillKernels.Fill (", message);
+        Assert.Contains("loading the kernel SumKernels.Partial (", message);
         Assert.Contains("return", message);
     }
 
