@@ -18,14 +18,6 @@ public sealed partial class IlgpuBackend
 
     private readonly Dictionary<GeneralVariant, KernelKey> _generalProducts = [];
 
-    /// <summary>Which operands run along the reduction, for each of the three products.</summary>
-    private enum ProductForm
-    {
-        Transposed,
-        Plain,
-        Gradient,
-    }
-
     private static Type GeneralClass(ProductForm form) => form switch
     {
         ProductForm.Transposed => typeof(GeneralProduct<AlongReduction, AlongReduction>),
@@ -33,7 +25,7 @@ public sealed partial class IlgpuBackend
         _ => typeof(GeneralProduct<AcrossReduction, AcrossReduction>),
     };
 
-    private void MultiplyGeneral(Tensor x, Tensor weight, bool transposed, Tensor y, float scale, bool accumulate, LowRankTerm? term)
+    private void MultiplyGeneral(ProductForm form, Tensor x, Tensor weight, Tensor y, float scale, bool accumulate, LowRankTerm? term)
     {
         using Scratch left = SameType(x, term?.Low), low = SameType(term?.Low, x);
         var sizes = new ProductSizes
@@ -52,7 +44,6 @@ public sealed partial class IlgpuBackend
         _ = codes ? arguments.View(weight.Quantization!.AbsoluteMaxima, sizeof(float)) : arguments.NoView();
         _ = term is { } second ? arguments.View(low.Address, second.Low.Shape.Count).View(second.Factor, sizeof(float)) : arguments.NoView().NoView();
         arguments.View(Write(y), y.Shape.Count).Struct(sizes);
-        ProductForm form = transposed ? ProductForm.Transposed : ProductForm.Plain;
         Launch(GeneralKey(new GeneralVariant(form, left.DataType, weight.DataType, y.DataType)), GeneralGrid(sizes, 1), arguments);
     }
 
@@ -87,16 +78,16 @@ public sealed partial class IlgpuBackend
         Launch(key, grid, arguments.View(parts?.Address ?? target, count * grid.Z).Struct(sizes));
         if (parts is not null)
         {
-            AddParts(parts, target, (int)count, grid.Z, accumulate);
+            AddParts(parts, target, DataType.Float32, (int)count, grid.Z, 1, accumulate);
             parts.Release();
         }
     }
 
-    /// <summary>y (+)= the sum of parts that follow one another.</summary>
-    private void AddParts(DeviceBuffer parts, nint y, int count, int partCount, bool accumulate) => Launch(
-        new KernelKey(typeof(ColumnKernels), nameof(ColumnKernels.SumParts), ColumnKernels.Threads),
+    /// <summary>y (+)= scale times the sum of parts that follow one another.</summary>
+    private void AddParts(DeviceBuffer parts, nint y, DataType type, int count, int partCount, float scale, bool accumulate) => Launch(
+        new KernelKey(typeof(ColumnKernels), nameof(ColumnKernels.SumParts), ColumnKernels.Threads, First: Element(type)),
         GridSize.Covering(count, ColumnKernels.Threads),
-        _arguments.Begin().View(parts.Address, (long)count * partCount).View(y, count).Int(count).Int(partCount).Int(accumulate ? 1 : 0));
+        _arguments.Begin().View(parts.Address, (long)count * partCount).View(y, count).Int(count).Int(partCount).Float(scale).Int(accumulate ? 1 : 0));
 
     /// <summary>An operand as it is, or in fp32 where the other one has another type.</summary>
     private Scratch SameType(Tensor? tensor, Tensor? other)

@@ -8,9 +8,9 @@ public sealed partial class IlgpuBackend
     public void MatMulTransposed(Tensor x, Tensor weight, Tensor y, float scale = 1, bool accumulate = false, LowRankTerm? term = null)
     {
         CheckProduct("MatMulTransposed", x, weight, true, y, term);
-        if (y.Shape.Count > 0)
+        if (y.Shape.Count > 0 && !TryTensorProduct(ProductForm.Transposed, x, weight, y, scale, accumulate, term))
         {
-            MultiplyGeneral(x, weight, true, y, scale, accumulate, term);
+            MultiplyGeneral(ProductForm.Transposed, x, weight, y, scale, accumulate, term);
         }
     }
 
@@ -18,9 +18,9 @@ public sealed partial class IlgpuBackend
     public void MatMul(Tensor x, Tensor weight, Tensor y, float scale = 1, bool accumulate = false, LowRankTerm? term = null)
     {
         CheckProduct("MatMul", x, weight, false, y, term);
-        if (y.Shape.Count > 0)
+        if (y.Shape.Count > 0 && !TryTensorProduct(ProductForm.Plain, x, weight, y, scale, accumulate, term))
         {
-            MultiplyGeneral(x, weight, false, y, scale, accumulate, term);
+            MultiplyGeneral(ProductForm.Plain, x, weight, y, scale, accumulate, term);
         }
     }
 
@@ -37,7 +37,7 @@ public sealed partial class IlgpuBackend
 
         ShapeException.ThrowIfNot(y, DataType.Float32, Operation, "y");
         ShapeException.ThrowIfNot(y, new Shape(a.Shape.Columns, b.Shape.Columns), Operation, "y");
-        if (y.Shape.Count > 0)
+        if (y.Shape.Count > 0 && !TryTensorProduct(ProductForm.Gradient, a, b, y, 1, accumulate, null))
         {
             GradientGeneral(a, b, y, accumulate);
         }

@@ -16,6 +16,7 @@ public sealed partial class IlgpuBackend : IBackend
     private readonly IKernelDevice _device;
     private readonly KernelCache _kernels;
     private readonly HostSpans _spans;
+    private readonly NarrowCopies _narrowCopies;
     private readonly LaunchArguments _arguments = new();
     private bool _disposed;
 
@@ -41,6 +42,7 @@ public sealed partial class IlgpuBackend : IBackend
 
         Memory = new MemoryPool(device);
         _spans = new HostSpans(Memory, device);
+        _narrowCopies = new NarrowCopies(Memory);
     }
 
     /// <inheritdoc/>
@@ -98,6 +100,7 @@ public sealed partial class IlgpuBackend : IBackend
 
         _disposed = true;
         _spans.Dispose();
+        _narrowCopies.Dispose();
         Memory.Dispose();
         _device.Dispose();
     }

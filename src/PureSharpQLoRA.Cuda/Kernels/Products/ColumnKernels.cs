@@ -62,24 +62,26 @@ internal static class ColumnKernels
         }
     }
 
-    /// <summary>y[i] (+)= parts[0, i] + parts[1, i] + ... Grid: count / 256 rounded up.</summary>
-    public static void SumParts(ArrayView<float> parts, ArrayView<float> y, int count, int partCount, int accumulate)
+    /// <summary>y[i] (+)= scale * (parts[0, i] + parts[1, i] + ...). Grid: count / 256 rounded up.</summary>
+    public static void SumParts<T>(ArrayView<float> parts, ArrayView<T> y, int count, int partCount, float scale, int accumulate)
+        where T : unmanaged, IElement<T>
     {
         int i = Grid.IdxX * Threads + Group.IdxX;
         if (i < count)
         {
             float sum = 0;
-            if (accumulate != 0)
-            {
-                sum = y[i];
-            }
-
             for (int part = 0; part < partCount; part++)
             {
                 sum += parts[part * count + i];
             }
 
-            y[i] = sum;
+            sum *= scale;
+            if (accumulate != 0)
+            {
+                sum += T.ToFloat(y[i]);
+            }
+
+            y[i] = T.FromFloat(sum);
         }
     }
 }
