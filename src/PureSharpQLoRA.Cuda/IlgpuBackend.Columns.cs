@@ -50,7 +50,7 @@ public sealed partial class IlgpuBackend
             new KernelKey(typeof(ColumnKernels), nameof(ColumnKernels.SumRows), ColumnKernels.Threads, First: Element(x)),
             GridSize.Covering(width, ColumnKernels.SumColumns) with { Y = parts },
             _arguments.Begin().View(x.Address, x.Shape.Count).View(sumsOfParts.Address, (long)parts * width).Int(rows).Int(width).Int(rowsPerPart));
-        AddParts(sumsOfParts, Write(sums), DataType.Float32, width, parts, 1, accumulate);
+        AddParts(sumsOfParts, Write(sums), width, parts, accumulate);
         sumsOfParts.Release();
     }
 }

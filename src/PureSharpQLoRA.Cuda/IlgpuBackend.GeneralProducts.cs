@@ -78,10 +78,14 @@ public sealed partial class IlgpuBackend
         Launch(key, grid, arguments.View(parts?.Address ?? target, count * grid.Z).Struct(sizes));
         if (parts is not null)
         {
-            AddParts(parts, target, DataType.Float32, (int)count, grid.Z, 1, accumulate);
+            AddParts(parts, target, (int)count, grid.Z, accumulate);
             parts.Release();
         }
     }
+
+    /// <summary>y (+)= the sum of parts that follow one another, y in fp32.</summary>
+    private void AddParts(DeviceBuffer parts, nint y, int count, int partCount, bool accumulate) =>
+        AddParts(parts, y, DataType.Float32, count, partCount, 1, accumulate);
 
     /// <summary>y (+)= scale times the sum of parts that follow one another.</summary>
     private void AddParts(DeviceBuffer parts, nint y, DataType type, int count, int partCount, float scale, bool accumulate) => Launch(
