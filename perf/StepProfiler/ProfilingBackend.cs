@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Cuda;
 
 namespace PureSharpQLoRA.StepProfiler;
 
@@ -20,6 +21,12 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
     private const int LargestRank = 256;
 
     private readonly Dictionary<string, OperationTotal> _totals = new(StringComparer.Ordinal);
+
+    /// <summary>The backend that computes.</summary>
+    public IBackend Inner => inner;
+
+    /// <summary>Whether each operation is waited for and timed; without it, nothing is measured.</summary>
+    public bool IsTiming { get; set; } = true;
 
     public IReadOnlyDictionary<string, OperationTotal> Totals => _totals;
 
@@ -272,6 +279,12 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
 
     private void Count(string operation, long start, double flops)
     {
+        if (!IsTiming)
+        {
+            return;
+        }
+
+        (inner as IlgpuBackend)?.Synchronize();
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         if (!_totals.TryGetValue(operation, out OperationTotal? total))
         {

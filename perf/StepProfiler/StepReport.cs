@@ -2,6 +2,8 @@ using System.Diagnostics;
 using System.Globalization;
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Core.Cpu;
+using PureSharpQLoRA.Cuda;
+using PureSharpQLoRA.Cuda.Devices;
 using PureSharpQLoRA.Text;
 using PureSharpQLoRA.Training;
 using PureSharpQLoRA.Transformers;
@@ -9,7 +11,7 @@ using PureSharpQLoRA.Transformers;
 namespace PureSharpQLoRA.StepProfiler;
 
 /// <summary>How to measure.</summary>
-internal sealed record StepSettings(bool Bf16, int Threads, int Steps, int Rank, bool Checkpointing, string? ModelFolder);
+internal sealed record StepSettings(bool OnCard, string? Compute, int Threads, int Steps, int Rank, bool Checkpointing, string? ModelFolder);
 
 /// <summary>Runs training steps and prints where their time goes.</summary>
 internal static class StepReport
@@ -37,9 +39,7 @@ internal static class StepReport
 
     private static void Measure(ModelShape shape, StepSettings settings, string folder, TextWriter to)
     {
-        var options = new CpuOptions { Threads = settings.Threads, ComputeType = settings.Bf16 ? DataType.BFloat16 : DataType.Float32 };
-        using var cpu = new CpuBackend(options);
-        using var backend = new ProfilingBackend(cpu);
+        using var backend = new ProfilingBackend(CreateBackend(settings));
         long start = Stopwatch.GetTimestamp();
         using CausalLanguageModel model = shape.Load(folder, backend, new LoadOptions());
         model.Adapters.Add("default", new LoraOptions { Rank = settings.Rank, Alpha = 2 * settings.Rank }, seed: 42);
@@ -51,7 +51,7 @@ internal static class StepReport
         {
             OutputDirectory = folder,
             BatchSize = shape.Batch,
-            MaxSteps = settings.Steps + 1,
+            MaxSteps = (2 * settings.Steps) + 1,
             LearningRate = 1e-4,
             Scheduler = SchedulerType.Constant,
             GradientCheckpointing = settings.Checkpointing,
@@ -64,15 +64,31 @@ internal static class StepReport
         for (int step = 0; step < settings.Steps; step++)
         {
             // The processor's clock wanders: the peak is measured beside each step, and medians are compared.
-            peaks[step] = PeakMeter.MeasureGigaflops(cpu.Threads);
+            peaks[step] = backend.Inner is CpuBackend cpu ? PeakMeter.MeasureGigaflops(cpu.Threads) : 0;
             long before = GC.GetTotalAllocatedBytes(precise: true);
             seconds[step] = trainer.TrainStep().Seconds;
             allocated += GC.GetTotalAllocatedBytes(precise: true) - before;
         }
 
+        // A card works behind the host: its operations are timed one by one above, and whole steps without that here.
+        backend.IsTiming = false;
+        double[] untimed = backend.Inner is CpuBackend ? seconds : [.. Enumerable.Range(0, settings.Steps).Select(_ => trainer.TrainStep().Seconds)];
         allocated /= settings.Steps;
         double peak = Median(peaks);
-        Print(shape, settings, backend, seconds, peak, loading, first, allocated, to);
+        Print(shape, settings, backend, seconds, untimed, peak, loading, first, allocated, to);
+    }
+
+    private static IBackend CreateBackend(StepSettings settings)
+    {
+        if (!settings.OnCard)
+        {
+            return new CpuBackend(new CpuOptions { Threads = settings.Threads, ComputeType = settings.Compute == "bf16" ? DataType.BFloat16 : DataType.Float32 });
+        }
+
+        return new IlgpuBackend(CudaDevices.Find().Open(), new CudaOptions
+        {
+            ActivationType = settings.Compute switch { "fp32" => DataType.Float32, "fp16" => DataType.Float16, "bf16" => DataType.BFloat16, _ => null },
+        });
     }
 
     private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);
@@ -95,9 +111,9 @@ internal static class StepReport
     }
 
     private static void Print(
-        ModelShape shape, StepSettings settings, ProfilingBackend backend, double[] seconds, double peak, double loading, double first, long allocated, TextWriter to)
+        ModelShape shape, StepSettings settings, ProfilingBackend backend, double[] seconds, double[] untimed, double peak, double loading, double first, long allocated, TextWriter to)
     {
-        double total = seconds.Sum(), best = seconds.Min(), median = Median(seconds);
+        double total = seconds.Sum(), best = untimed.Min(), median = Median(untimed);
         double tokens = shape.Batch * shape.Length;
         using Process process = Process.GetCurrentProcess();
         string Line(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
@@ -117,7 +133,11 @@ internal static class StepReport
         to.WriteLine();
         to.WriteLine(Line($"step: median {1e3 * median:F0} ms, best {1e3 * best:F0} ms"));
         to.WriteLine(Line($"tokens/s: median {tokens / median:F1}, best {tokens / best:F1}"));
-        to.WriteLine(Line($"fp32 FMA peak beside the steps: median {peak:F0} GFLOP/s; tokens/s per GFLOP/s, median by median: {tokens / median / peak:F3}"));
+        if (peak > 0)
+        {
+            to.WriteLine(Line($"fp32 FMA peak beside the steps: median {peak:F0} GFLOP/s; tokens/s per GFLOP/s, median by median: {tokens / median / peak:F3}"));
+        }
+
         to.WriteLine(Line($"peak memory: {process.PeakWorkingSet64 / 1e6:F0} MB of the process; tensors {backend.Memory.PeakBytes / 1e6:F0} MB"));
         foreach (MemoryPurpose purpose in Enum.GetValues<MemoryPurpose>())
         {

@@ -85,6 +85,9 @@ public sealed partial class IlgpuBackend : IBackend
         }
     }
 
+    /// <summary>Waits for all queued work.</summary>
+    public void Synchronize() => _device.Synchronize();
+
     /// <inheritdoc/>
     public void CompleteBackward()
     {
