@@ -39,7 +39,8 @@ internal static class StepReport
 
     private static void Measure(ModelShape shape, StepSettings settings, string folder, TextWriter to)
     {
-        using var backend = new ProfilingBackend(CreateBackend(settings));
+        CudaDevice? card = settings.OnCard ? CudaDevices.Find().Open() : null;
+        using var backend = new ProfilingBackend(CreateBackend(settings, card));
         long start = Stopwatch.GetTimestamp();
         using CausalLanguageModel model = shape.Load(folder, backend, new LoadOptions());
         model.Adapters.Add("default", new LoraOptions { Rank = settings.Rank, Alpha = 2 * settings.Rank }, seed: 42);
@@ -51,7 +52,7 @@ internal static class StepReport
         {
             OutputDirectory = folder,
             BatchSize = shape.Batch,
-            MaxSteps = (2 * settings.Steps) + 1,
+            MaxSteps = (2 * settings.Steps) + 2,
             LearningRate = 1e-4,
             Scheduler = SchedulerType.Constant,
             GradientCheckpointing = settings.Checkpointing,
@@ -72,23 +73,35 @@ internal static class StepReport
 
         // A card works behind the host: its operations are timed one by one above, and whole steps without that here.
         backend.IsTiming = false;
-        double[] untimed = backend.Inner is CpuBackend ? seconds : [.. Enumerable.Range(0, settings.Steps).Select(_ => trainer.TrainStep().Seconds)];
+        double[] untimed = card is null ? seconds : [.. Enumerable.Range(0, settings.Steps).Select(_ => trainer.TrainStep().Seconds)];
         allocated /= settings.Steps;
         double peak = Median(peaks);
         Print(shape, settings, backend, seconds, untimed, peak, loading, first, allocated, to);
+        if (card is not null)
+        {
+            card.StartTiming();
+            double step = trainer.TrainStep().Seconds;
+            PrintKernels(card.StopTiming(), step, to);
+        }
     }
 
-    private static IBackend CreateBackend(StepSettings settings)
-    {
-        if (!settings.OnCard)
-        {
-            return new CpuBackend(new CpuOptions { Threads = settings.Threads, ComputeType = settings.Compute == "bf16" ? DataType.BFloat16 : DataType.Float32 });
-        }
-
-        return new IlgpuBackend(CudaDevices.Find().Open(), new CudaOptions
+    private static IBackend CreateBackend(StepSettings settings, CudaDevice? card) => card is null
+        ? new CpuBackend(new CpuOptions { Threads = settings.Threads, ComputeType = settings.Compute == "bf16" ? DataType.BFloat16 : DataType.Float32 })
+        : new IlgpuBackend(card, new CudaOptions
         {
             ActivationType = settings.Compute switch { "fp32" => DataType.Float32, "fp16" => DataType.Float16, "bf16" => DataType.BFloat16, _ => null },
         });
+
+    private static void PrintKernels(IReadOnlyList<KernelTime> kernels, double seconds, TextWriter to)
+    {
+        to.WriteLine();
+        to.WriteLine("| kernel | ms a step | share | launches |");
+        to.WriteLine("| --- | ---: | ---: | ---: |");
+        foreach (KernelTime kernel in kernels)
+        {
+            to.WriteLine(string.Create(
+                CultureInfo.InvariantCulture, $"| {kernel.Kernel} | {kernel.Milliseconds:F2} | {0.1 * kernel.Milliseconds / seconds:F1} % | {kernel.Launches} |"));
+        }
     }
 
     private static double Median(double[] values) => values.Order().ElementAt(values.Length / 2);

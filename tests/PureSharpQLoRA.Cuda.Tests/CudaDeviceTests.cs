@@ -53,6 +53,29 @@ public sealed class CudaDeviceTests
     }
 
     [Fact]
+    public void Kernels_are_timed_by_name()
+    {
+        using var driver = new MachineDriver();
+        using (CudaDevice device = driver.Find().Open())
+        {
+            nint kernel = device.Load(KernelCompiler.For(75).Compile(new KernelKey(typeof(FillKernels), nameof(FillKernels.Fill), FillKernels.Threads, First: typeof(SingleElement))));
+            Assert.True(device.TryAllocate(1024, out nint address));
+            device.StartTiming();
+            for (int i = 0; i < 3; i++)
+            {
+                device.Launch(kernel, new GridSize(1), FillKernels.Threads, new LaunchArguments().View(address, 256).Int(256).Float(1).Bytes);
+            }
+
+            // The machine's events are one millisecond apart.
+            Assert.Equal([new KernelTime("FillKernels.Fill(SingleElement)", 3, 3)], device.StopTiming());
+            Assert.Throws<InvalidOperationException>(device.StopTiming);
+            device.Free(address, 1024);
+        }
+
+        Assert.Equal(0, driver.Open);
+    }
+
+    [Fact]
     public void A_kernel_that_fails_is_reported_by_the_next_wait()
     {
         using var driver = new MachineDriver();

@@ -10,6 +10,8 @@ public sealed unsafe class CudaDevice : IKernelDevice
     private readonly nint _stream;
     private readonly StagingRing _staging;
     private readonly List<nint> _modules = [];
+    private readonly Dictionary<nint, string> _names = [];
+    private LaunchTimer? _timer;
     private bool _disposed;
 
     internal CudaDevice(Driver driver, CudaDeviceInfo info)
@@ -51,11 +53,34 @@ public sealed unsafe class CudaDevice : IKernelDevice
         ArgumentNullException.ThrowIfNull(kernel);
         nint module = _driver.LoadModule(kernel.Ptx, kernel.Key.Name);
         _modules.Add(module);
-        return _driver.Function(module, kernel.EntryPoint);
+        nint function = _driver.Function(module, kernel.EntryPoint);
+        _names.Add(function, kernel.Key.Name);
+        return function;
     }
 
     /// <inheritdoc/>
-    public void Launch(nint kernel, GridSize grid, int threads, ReadOnlySpan<byte> arguments) => _driver.Launch(kernel, grid, threads, _stream, arguments);
+    public void Launch(nint kernel, GridSize grid, int threads, ReadOnlySpan<byte> arguments)
+    {
+        _timer?.Begin(kernel);
+        _driver.Launch(kernel, grid, threads, _stream, arguments);
+        _timer?.End();
+    }
+
+    /// <summary>Times every kernel that is launched from now on.</summary>
+    public void StartTiming()
+    {
+        _timer?.Dispose();
+        _timer = new LaunchTimer(_driver, _stream);
+    }
+
+    /// <summary>Waits for the work since <see cref="StartTiming"/> and says what each kernel took, the longest first.</summary>
+    /// <exception cref="InvalidOperationException">Nothing is timed.</exception>
+    public IReadOnlyList<KernelTime> StopTiming()
+    {
+        using LaunchTimer timer = _timer ?? throw new InvalidOperationException("StartTiming was not called.");
+        _timer = null;
+        return timer.Read(_names);
+    }
 
     /// <inheritdoc/>
     public void CopyToDevice(ReadOnlySpan<byte> source, nint to) => _staging.Copy(source, to);
@@ -94,6 +119,7 @@ public sealed unsafe class CudaDevice : IKernelDevice
         }
 
         _staging.Dispose();
+        _timer?.Dispose();
         foreach (nint module in _modules)
         {
             _driver.UnloadModule(module);
