@@ -58,18 +58,19 @@ public sealed class CudaDeviceTests
         using var driver = new MachineDriver();
         using (CudaDevice device = driver.Find().Open())
         {
-            nint kernel = device.Load(KernelCompiler.For(75).Compile(new KernelKey(typeof(FillKernels), nameof(FillKernels.Fill), FillKernels.Threads, First: typeof(SingleElement))));
-            Assert.True(device.TryAllocate(1024, out nint address));
+            nint kernel = device.Load(KernelCompiler.For(75).Compile(new KernelKey(typeof(SumKernels), nameof(SumKernels.Partial), SumKernels.Threads)));
+            Assert.True(device.TryAllocate(2048, out nint address));
+            device.Clear(address, 1024);
             device.StartTiming();
             for (int i = 0; i < 3; i++)
             {
-                device.Launch(kernel, new GridSize(1), FillKernels.Threads, new LaunchArguments().View(address, 256).Int(256).Float(1).Bytes);
+                device.Launch(kernel, new GridSize(1), SumKernels.Threads, new LaunchArguments().View(address, 256).View(address + 1024, 1).Int(256).Bytes);
             }
 
             // The machine's events are one millisecond apart.
-            Assert.Equal([new KernelTime("FillKernels.Fill(SingleElement)", 3, 3)], device.StopTiming());
+            Assert.Equal([new KernelTime("SumKernels.Partial", 3, 3)], device.StopTiming());
             Assert.Throws<InvalidOperationException>(device.StopTiming);
-            device.Free(address, 1024);
+            device.Free(address, 2048);
         }
 
         Assert.Equal(0, driver.Open);
