@@ -30,9 +30,22 @@ internal struct Eight
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Eight Add(Eight x, float value) => new() { A = Add(x.A, value), B = Add(x.B, value) };
 
+    /// <summary>What the lane whose number differs in the bits of <paramref name="mask"/> holds.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Eight ShuffleXor(Eight x, int mask) => new() { A = ShuffleXor(x.A, mask), B = ShuffleXor(x.B, mask) };
+
     /// <summary>x / y, rounded to nearest.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Eight Divide(Eight x, Eight y) => new() { A = Divide(x.A, y.A), B = Divide(x.B, y.B) };
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static F4 ShuffleXor(F4 x, int mask) => new()
+    {
+        X = Ptx.ShuffleXor(x.X, mask),
+        Y = Ptx.ShuffleXor(x.Y, mask),
+        Z = Ptx.ShuffleXor(x.Z, mask),
+        W = Ptx.ShuffleXor(x.W, mask),
+    };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static F4 Of4(float value) => new() { X = value, Y = value, Z = value, W = value };
