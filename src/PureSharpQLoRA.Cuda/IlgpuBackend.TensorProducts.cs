@@ -108,19 +108,17 @@ public sealed partial class IlgpuBackend
         }
 
         int padded = (columns + 7) / 8 * 8;
-        long bytes = type.BytesFor((long)rows * padded);
         if (isWeight && tensor.DataType == DataType.Float32 && Math.Min(rows, columns) <= LargestRank)
         {
-            DeviceBuffer kept = _narrowCopies.Get(tensor, type, bytes, out bool stale);
-            if (stale)
+            if (!_narrowCopies.TryFind(tensor, type, (long)rows * padded, out nint kept))
             {
-                Pad(tensor, kept.Address, type, padded);
+                Pad(tensor, kept, type, padded);
             }
 
-            return new NarrowOperand(kept.Address, type, rows, padded, 0, null);
+            return new NarrowOperand(kept, type, rows, padded, 0, null);
         }
 
-        DeviceBuffer copy = Memory.Rent(bytes, MemoryPurpose.Workspace);
+        DeviceBuffer copy = Memory.Rent(type.BytesFor((long)rows * padded), MemoryPurpose.Workspace);
         Pad(tensor, copy.Address, type, padded);
         return new NarrowOperand(copy.Address, type, rows, padded, 0, copy);
     }

@@ -3,73 +3,74 @@ using PureSharpQLoRA.Core;
 namespace PureSharpQLoRA.Cuda;
 
 /// <summary>
-/// 16-bit copies of fp32 weights of low rank: adapters, whose masters change once a step and are read many times. A copy belongs to a place in memory
-/// and to what was written there last; a weight that changes gets a new one in its stead, and what nobody asks for any more is let go.
+/// Copies of small fp32 matrices in the type that the tensor cores take, kept until the matrix is written again. A copy whose matrix nobody has asked
+/// for in a while goes back to the pool.
 /// </summary>
 internal sealed class NarrowCopies(MemoryPool memory) : IDisposable
 {
-    /// <summary>A copy is let go when all others could have been asked for this many times since it was.</summary>
-    private const int UsesKept = 64;
+    /// <summary>Requests after which a copy counts as forgotten; a training step makes a few thousand.</summary>
+    private const long Patience = 1 << 16, SweepInterval = 1 << 12;
 
-    private readonly Dictionary<nint, Entry> _entries = [];
-    private long _uses;
+    private readonly Dictionary<Key, Copy> _copies = [];
+    private long _requests;
 
-    /// <summary>The copy of a tensor, and whether it is to be made.</summary>
-    public DeviceBuffer Get(Tensor source, DataType type, long bytes, out bool stale)
+    /// <summary>Where the copy lies; true if it holds the matrix, false if the caller has to fill it now.</summary>
+    /// <param name="source">The matrix.</param>
+    /// <param name="type">The type of the copy.</param>
+    /// <param name="elements">Its size, padding included.</param>
+    /// <param name="address">Where it lies.</param>
+    public bool TryFind(Tensor source, DataType type, long elements, out nint address)
     {
-        _uses++;
-        if (!_entries.TryGetValue(source.Address, out Entry? entry))
+        if (++_requests % SweepInterval == 0)
         {
-            RemoveUnused();
-            entry = new Entry();
-            _entries.Add(source.Address, entry);
+            Sweep();
         }
 
-        entry.LastUse = _uses;
-        stale = entry.Copy is null || entry.ContentId != source.ContentId || entry.Shape != source.Shape || entry.Type != type;
-        if (entry.Copy is null || entry.Copy.Bytes < bytes)
+        var key = new Key(source.Buffer ?? throw new InvalidOperationException($"The memory of {source} was released."), source.Offset, type, elements);
+        if (!_copies.TryGetValue(key, out Copy? copy))
         {
-            entry.Copy?.Release();
-            entry.Copy = memory.Rent(bytes, MemoryPurpose.Workspace);
+            copy = new Copy(memory.Rent(type.BytesFor(elements), MemoryPurpose.Adapters));
+            _copies.Add(key, copy);
         }
 
-        (entry.ContentId, entry.Shape, entry.Type) = (source.ContentId, source.Shape, type);
-        return entry.Copy;
+        copy.LastRequest = _requests;
+        address = copy.Buffer.Address;
+        bool current = copy.ContentId == source.ContentId;
+        copy.ContentId = source.ContentId;
+        return current;
     }
 
     public void Dispose()
     {
-        foreach (Entry entry in _entries.Values)
+        foreach (Copy copy in _copies.Values)
         {
-            entry.Copy?.Release();
+            copy.Buffer.Release();
         }
 
-        _entries.Clear();
+        _copies.Clear();
     }
 
-    private void RemoveUnused()
+    private void Sweep()
     {
-        long oldest = _uses - ((_entries.Count + 1L) * UsesKept);
-        foreach ((nint address, Entry entry) in _entries)
+        foreach ((Key key, Copy copy) in _copies)
         {
-            if (entry.LastUse < oldest)
+            if (copy.LastRequest < _requests - Patience)
             {
-                entry.Copy?.Release();
-                _entries.Remove(address);
+                copy.Buffer.Release();
+                _copies.Remove(key);
             }
         }
     }
 
-    private sealed class Entry
-    {
-        public DeviceBuffer? Copy { get; set; }
+    private readonly record struct Key(DeviceBuffer Source, long Offset, DataType Type, long Elements);
 
+    private sealed class Copy(DeviceBuffer buffer)
+    {
+        public DeviceBuffer Buffer { get; } = buffer;
+
+        /// <summary>What the copy was made of; no content has the number 0.</summary>
         public long ContentId { get; set; }
 
-        public Shape Shape { get; set; }
-
-        public DataType Type { get; set; }
-
-        public long LastUse { get; set; }
+        public long LastRequest { get; set; }
     }
 }
