@@ -6,7 +6,8 @@ import path from "node:path";
 import {pathToFileURL} from "node:url";
 
 const {getLlama, LlamaLogLevel} = await import(pathToFileURL(path.join(process.argv[2], "node-llama-cpp/dist/index.js")));
-const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error, maxThreads: 2});
+// One thread: with more, llama.cpp waits actively, which takes minutes on a busy machine.
+const llama = await getLlama({gpu: false, build: "never", progressLogs: false, logLevel: LlamaLogLevel.error, maxThreads: 1});
 const results = [];
 for (const job of JSON.parse(readFileSync(0, "utf8"))) {
     try {
@@ -15,13 +16,13 @@ for (const job of JSON.parse(readFileSync(0, "utf8"))) {
             contextSize: 256, batchSize: 256, flashAttention: false, lora: job.lora,
             experimentalKvCacheKeyType: "F32", experimentalKvCacheValueType: "F32"
         });
-        const prompt = [...model.tokenize(job.prompt)];
+        const prompt = [...model.tokenize(job.prompt, true)];
         if (model.tokens.shouldPrependBosToken && model.tokens.bos != null)
             prompt.unshift(model.tokens.bos);
 
         const ids = [];
         if (job.count > 0)
-            for await (const id of context.getSequence().evaluate(prompt, {temperature: 0, yieldEogToken: true})) {
+            for await (const id of context.getSequence().evaluate(prompt, {temperature: 0})) {
                 ids.push(id);
                 if (ids.length === job.count)
                     break;

@@ -16,6 +16,9 @@ public sealed class GgufFile : IDisposable
 
     private const int ChunkElements = 1 << 16;
 
+    /// <summary>Of a list in the metadata; the largest vocabularies have a quarter of it in tokens and half of it in merges.</summary>
+    private const int MostElements = 1 << 20;
+
     private readonly SafeFileHandle _handle;
     private readonly GgufHeader _header;
     private readonly Lock _mapLock = new();
@@ -244,9 +247,9 @@ public sealed class GgufFile : IDisposable
 
     private byte[] ReadArray(string key, GgufValue value)
     {
-        if (value.Bytes > Array.MaxLength)
+        if (value.Count > MostElements || value.Bytes > Array.MaxLength)
         {
-            throw new WeightFormatException(Path, $"key '{key}' holds {value.Bytes} bytes, which is too much");
+            throw new WeightFormatException(Path, $"key '{key}' is a list of {value.Count} elements ({value.Bytes} bytes), which is too much");
         }
 
         var bytes = new byte[value.Bytes];
