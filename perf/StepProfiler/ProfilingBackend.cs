@@ -239,6 +239,14 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
         Count("dora", start, 2 * x.Shape.Count);
     }
 
+    public void AdamW8Bit(
+        Tensor parameter, Tensor gradient, Tensor firstCodes, Tensor firstMaxima, Tensor secondCodes, Tensor secondMaxima, in AdamWStep step, Tensor control)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.AdamW8Bit(parameter, gradient, firstCodes, firstMaxima, secondCodes, secondMaxima, step, control);
+        Count("adamw", start, 14 * parameter.Shape.Count);
+    }
+
     public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control)
     {
         long start = Stopwatch.GetTimestamp();
