@@ -33,6 +33,9 @@ public sealed record TrainingOptions
     /// <summary>Decoupled weight decay (weight_decay).</summary>
     public double WeightDecay { get; init; }
 
+    /// <summary>What updates the parameters (optim).</summary>
+    public OptimizerType Optimizer { get; init; }
+
     /// <summary>Decay of the first moment (adam_beta1).</summary>
     public double AdamBeta1 { get; init; } = 0.9;
 

@@ -52,7 +52,7 @@ public sealed record PlanOptions
     /// <summary>Whether NF4's absmax values are quantised as well.</summary>
     public bool DoubleQuantization { get; init; }
 
-    /// <summary>Bits of a value of AdamW's two moments: 32, or 8 in blocks of 256 with an fp32 absmax each.</summary>
+    /// <summary>Bits of a value of AdamW's two moments: 32, or 8 in blocks of 256 with an fp32 absmax each (32 in small tensors).</summary>
     public int OptimizerBits { get; init; } = 32;
 
     /// <summary>Bits of an adapter's weights and gradients: 32 or 16.</summary>

@@ -48,6 +48,13 @@ internal static class TrainOptions
     public const string Patience = "early-stopping-patience";
     public const string SamplePrompt = "sample-prompt";
 
+    /// <summary>The optimizer, under any of transformers' names for it.</summary>
+    public static OptionDefinition OptimizerChoice { get; } = new(Optimizer, OptionKind.Choice, "The optimizer; in 8 bits its states take a quarter of the memory")
+    {
+        Choices = ["adamw_torch", "adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit"],
+        Default = "adamw_torch",
+    };
+
     public static IReadOnlyList<OptionDefinition> All { get; } =
     [
         CommonOptions.ModelFolder,
@@ -80,7 +87,7 @@ internal static class TrainOptions
         new(Beta2, OptionKind.Number, "Decay of AdamW's second moment") { Min = 0, Max = 1, IsBelowMax = true, Default = "0.999", Group = "Training" },
         new(Epsilon, OptionKind.Number, "Added to the root of the second moment") { Min = 0, Default = "1e-08", Group = "Training" },
         new(MaxGradNorm, OptionKind.Number, "Gradients with a larger norm are scaled down; 0 for never") { Min = 0, Default = "1", Group = "Training" },
-        new(Optimizer, OptionKind.Choice, "The optimizer") { Choices = ["adamw_torch"], Default = "adamw_torch", Group = "Training" },
+        OptimizerChoice with { Group = "Training" },
         new(Checkpointing, OptionKind.YesNo, "Recompute each block in the backward pass: less memory, more time") { Default = "false", Group = "Training" },
         new(Neftune, OptionKind.Number, "Noise on embeddings while training; 0 for none") { Min = 0, Default = "0", Group = "Training" },
         CommonOptions.SeedNumber with { Group = "Training" },
@@ -117,6 +124,9 @@ internal static class TrainOptions
             : full;
     }
 
+    /// <summary>Whether the optimizer keeps its states in 8 bits; transformers has several names for that.</summary>
+    public static bool Has8BitStates(OptionValues values) => values.Text(Optimizer) != "adamw_torch";
+
     public static LoadOptions Loading(OptionValues values, bool full) => new()
     {
         LoadIn4Bit = !full && values.YesNo(CommonOptions.LoadIn4Bit),
@@ -152,6 +162,7 @@ internal static class TrainOptions
         WarmupSteps = values.Integer(WarmupSteps),
         WarmupRatio = values.Number(WarmupRatio),
         WeightDecay = values.Number(WeightDecay),
+        Optimizer = Has8BitStates(values) ? OptimizerType.AdamW8Bit : OptimizerType.AdamW,
         AdamBeta1 = values.Number(Beta1),
         AdamBeta2 = values.Number(Beta2),
         AdamEpsilon = values.Number(Epsilon),
