@@ -49,6 +49,22 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
 
     public void CompleteBackward() => inner.CompleteBackward();
 
+    public MemoryPool? HostMemory => inner.HostMemory;
+
+    public void CopyToHost(Tensor from, Tensor to)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.CopyToHost(from, to);
+        Count("upload, download", start, 0);
+    }
+
+    public void CopyFromHost(Tensor from, Tensor to)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.CopyFromHost(from, to);
+        Count("upload, download", start, 0);
+    }
+
     public void Fill(Tensor x, float value)
     {
         long start = Stopwatch.GetTimestamp();

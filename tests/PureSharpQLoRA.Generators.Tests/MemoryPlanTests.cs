@@ -57,6 +57,21 @@ public class MemoryPlanTests
     }
 
     [Fact]
+    public void Offloading_leaves_one_block_input_on_the_device()
+    {
+        ModelSpec spec = Configs.Spec("TinyLlama-1.1B");
+        var options = new PlanOptions { Length = 1000 };
+        long kept = MemoryPlanner.Plan(spec, options)[MemoryPlanner.Activations];
+        long offloaded = MemoryPlanner.Plan(spec, options with { OffloadsActivations = true })[MemoryPlanner.Activations];
+
+        // 22 block inputs of 2048 values in 16 bits.
+        Assert.Equal(1000 * 21 * 2048 * 2, kept - offloaded);
+        PlanOptions selective = options with { Checkpointing = Checkpointing.Selective };
+        Assert.Equal(MemoryPlanner.Plan(spec, selective).TotalBytes, MemoryPlanner.Plan(spec, selective with { OffloadsActivations = true }).TotalBytes);
+        Assert.Contains("activations offloaded", MemoryTable.Write(spec, options with { OffloadsActivations = true }), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Adapters_follow_rank_and_targets()
     {
         ModelSpec spec = Configs.Spec("TinyLlama-1.1B");

@@ -46,6 +46,9 @@ public sealed record PlanOptions
     /// <summary>What is recomputed.</summary>
     public Checkpointing Checkpointing { get; init; } = Checkpointing.Full;
 
+    /// <summary>Whether the inputs of blocks that are recomputed as a whole wait in the host's memory: the device then holds one at a time.</summary>
+    public bool OffloadsActivations { get; init; }
+
     /// <summary>The linear layers that get adapters, as target_modules names them; empty for all of a block's.</summary>
     public EquatableArray<string> TargetModules { get; init; }
 

@@ -36,6 +36,7 @@ internal static class TrainOptions
     public const string MaxGradNorm = "max-grad-norm";
     public const string Optimizer = "optim";
     public const string Checkpointing = "gradient-checkpointing";
+    public const string Offloading = "activation-offloading";
     public const string Neftune = "neftune-noise-alpha";
     public const string CompletionOnly = "completion-only-loss";
     public const string LoggingSteps = "logging-steps";
@@ -54,6 +55,10 @@ internal static class TrainOptions
         Choices = ["adamw_torch", "adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit"],
         Default = "adamw_torch",
     };
+
+    /// <summary>Whether block inputs wait in the host's memory.</summary>
+    public static OptionDefinition OffloadingChoice { get; } =
+        new(Offloading, OptionKind.YesNo, "With checkpointing on a card, keep what is saved for the backward pass in the host's memory") { Default = "false" };
 
     public static IReadOnlyList<OptionDefinition> All { get; } =
     [
@@ -89,6 +94,7 @@ internal static class TrainOptions
         new(MaxGradNorm, OptionKind.Number, "Gradients with a larger norm are scaled down; 0 for never") { Min = 0, Default = "1", Group = "Training" },
         OptimizerChoice with { Group = "Training" },
         new(Checkpointing, OptionKind.YesNo, "Recompute each block in the backward pass: less memory, more time") { Default = "false", Group = "Training" },
+        OffloadingChoice with { Group = "Training" },
         new(Neftune, OptionKind.Number, "Noise on embeddings while training; 0 for none") { Min = 0, Default = "0", Group = "Training" },
         CommonOptions.SeedNumber with { Group = "Training" },
         new(Output, OptionKind.Path, "Folder for the results") { IsRequired = true, Group = "Run" },
@@ -168,6 +174,7 @@ internal static class TrainOptions
         AdamEpsilon = values.Number(Epsilon),
         MaxGradientNorm = values.Number(MaxGradNorm),
         GradientCheckpointing = values.YesNo(Checkpointing),
+        ActivationOffloading = values.YesNo(Offloading),
         NeftuneNoiseAlpha = (float)values.Number(Neftune),
         LoggingSteps = values.Integer(LoggingSteps),
         EvalSteps = values.Integer(EvalSteps),
