@@ -25,7 +25,7 @@ internal sealed class CaseTensors(IBackend backend, bool filled) : IDisposable
         if (filled)
         {
             float[] values = [.. Enumerable.Range(0, (int)tensor.Shape.Count).Select(_ => (float)((2 * _random.NextDouble()) - 1))];
-            backend.Upload(Bytes(values, type), tensor);
+            backend.Upload(Stored(values, type), tensor);
         }
 
         return tensor;
@@ -49,6 +49,20 @@ internal sealed class CaseTensors(IBackend backend, bool filled) : IDisposable
         return tensor;
     }
 
+    /// <summary>Random bytes in a vector.</summary>
+    public Tensor Bytes(int size)
+    {
+        Tensor tensor = _scope.Allocate(new Shape(size), DataType.UInt8);
+        if (filled)
+        {
+            var codes = new byte[size];
+            _random.NextBytes(codes);
+            backend.Upload(codes, tensor);
+        }
+
+        return tensor;
+    }
+
     /// <summary>Ids below a bound.</summary>
     public Tensor Ids(int count, int end)
     {
@@ -64,7 +78,7 @@ internal sealed class CaseTensors(IBackend backend, bool filled) : IDisposable
 
     public void Dispose() => _scope.Dispose();
 
-    private static byte[] Bytes(float[] values, DataType type) => type switch
+    private static byte[] Stored(float[] values, DataType type) => type switch
     {
         DataType.Float32 => MemoryMarshal.AsBytes(values.AsSpan()).ToArray(),
         DataType.Float16 => MemoryMarshal.AsBytes(values.Select(value => (Half)value).ToArray().AsSpan()).ToArray(),

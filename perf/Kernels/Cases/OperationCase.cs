@@ -1,4 +1,5 @@
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Core.Quantization;
 
 namespace PureSharpQLoRA.Kernels.Cases;
 
@@ -135,6 +136,13 @@ internal sealed record OperationCase(string Name, Action<CaseTensors> Run, bool 
 
                 t.Backend.GradientNorm([second], 1, 1, control);
                 t.Backend.AdamW(t.Vector(count), t.Vector(count), t.Vector(count), second, new AdamWStep(1e-3, 0.9, 0.999, 1e-8, 0.01, 1), control);
+            }, counted);
+            yield return new($"AdamW in 8 bits {count}", t =>
+            {
+                Tensor control = t.Vector(4);
+                int blocks = EightBitMoments.Blocks(count);
+                t.Backend.GradientNorm([t.Vector(count)], 1, 1, control);
+                t.Backend.AdamW8Bit(t.Vector(count), t.Vector(count), t.Bytes(count), t.Vector(blocks), t.Bytes(count), t.Vector(blocks), new AdamWStep(1e-3, 0.9, 0.999, 1e-8, 0.01, 1), control);
             }, counted);
         }
     }

@@ -215,6 +215,14 @@ internal sealed class RecordingBackend(IBackend inner) : IBackend
         inner.AdamW(parameter, gradient, firstMoment, secondMoment, step, control);
     }
 
+    public void AdamW8Bit(
+        Tensor parameter, Tensor gradient, Tensor firstCodes, Tensor firstMaxima, Tensor secondCodes, Tensor secondMaxima, in AdamWStep step, Tensor control)
+    {
+        long state = firstCodes.Bytes + firstMaxima.Bytes + secondCodes.Bytes + secondMaxima.Bytes;
+        Begin("AdamW, 8 bits", $"{parameter.Shape}", 0, (2 * parameter.Bytes) + gradient.Bytes + (2 * state));
+        inner.AdamW8Bit(parameter, gradient, firstCodes, firstMaxima, secondCodes, secondMaxima, step, control);
+    }
+
     public void Dispose() => inner.Dispose();
 
     private static long WeightBytes(Tensor weight) => weight.Bytes + (weight.Quantization?.AbsoluteMaxima.Bytes ?? 0);
