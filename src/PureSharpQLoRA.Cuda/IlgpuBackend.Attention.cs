@@ -115,7 +115,7 @@ public sealed partial class IlgpuBackend
         AttentionKernel kernel = _attention.Decode(sizes.HeadSize, query.DataType);
         int oldest = Math.Max(0, sizes.Past + 1 - sizes.Window), tiles = sizes.Past / kernel.Rows - oldest / kernel.Rows + 1;
         int wanted = Math.Max(1, 2 * _device.Properties.Multiprocessors / sizes.KeyHeads), tilesPerBlock = (tiles + wanted - 1) / wanted;
-        int blocks = (tiles + tilesPerBlock - 1) / tilesPerBlock, splits = blocks * kernel.Warps;
+        int blocks = (tiles + tilesPerBlock - 1) / tilesPerBlock, splits = blocks * (kernel.Rows / 16);
         long sums = (long)splits * sizes.Heads, means = sums * sizes.HeadSize;
         DeviceBuffer buffer = Memory.Rent(sizeof(float) * (means + sums), MemoryPurpose.Workspace);
         nint sumsAddress = buffer.Address + (nint)(sizeof(float) * means);
@@ -150,7 +150,7 @@ public sealed partial class IlgpuBackend
     {
         int blocks = (Math.Min(shape.HeadSize, GeneralAttention.PartColumns) + Block.Size - 1) / Block.Size;
         var key = new KernelKey(typeof(GeneralAttention), method, Block.Threads, First: Element(query), Second: GeneralSums[blocks - 1]);
-        return new AttentionKernel(key, Block.Size, Block.Threads / 32);
+        return new AttentionKernel(key, Block.Size);
     }
 
     /// <summary>Cuts the documents into tiles of queries or keys, which <see cref="_tiles"/> then holds, and copies them to the device.</summary>

@@ -46,7 +46,7 @@ internal static class AttentionBackwardKeyValue<TCore, TLayout, TCopy, TWarps, T
         var memory = SharedMemory.Allocate<U4>(
             Math.Max(keyRows + valueRows + 2 * tileQueries, tileKeys) * (int)(TLayout.Stride(32 * (uint)size) / 16) + statisticsChunks);
         uint statisticsPlace = Ptx.SharedAddress(ref memory[0]), keyTile = statisticsPlace + 16 * (uint)statisticsChunks;
-        uint valueTile = keyTile + (uint)keyRows * stride, queryTile = valueTile + (uint)valueRows * stride, gradientTile = queryTile + (uint)tileQueries * stride;
+        uint valueTile = keyTile + (uint)keyRows * stride, queryTile = valueTile + (uint)valueRows * stride;
         int thread = Group.IdxX, lane = thread & 31, warp = thread >> 5, keyWarp = warp % keyWarps, part = warp / keyWarps;
 
         var keys = TileSource.Of<TLayout>(key, start, length, keyHead, sizes.KeyHeads, keyTile, tileKeys, size, threads);
@@ -56,11 +56,12 @@ internal static class AttentionBackwardKeyValue<TCore, TLayout, TCopy, TWarps, T
 
         int head = keyHead * sizes.Group, lastHead = Ptx.Pin(head + sizes.Group);
         var queries = TileSource.Of<TLayout>(query, start, length, head, sizes.Heads, queryTile, tileQueries, size, threads);
-        var gradients = TileSource.Of<TLayout>(dOutput, start, length, head, sizes.Heads, gradientTile, tileQueries, size, threads);
+        TileSource gradients = TileSource.Beside(queries, dOutput, (uint)tileQueries * stride);
         uint partBytes = (uint)(part * 32 * TOutput.Tiles);
-        LaneAddress queryRows = LaneAddress.OfRows<TLayout>(queryTile, stride, lane), gradientRows = LaneAddress.OfRows<TLayout>(gradientTile, stride, lane);
+        LaneAddress queryRows = LaneAddress.OfRows<TLayout>(queryTile, stride, lane);
         LaneAddress queryColumns = LaneAddress.OfColumns<TLayout>(queryTile + partBytes, stride, lane);
-        LaneAddress gradientColumns = LaneAddress.OfColumns<TLayout>(gradientTile + partBytes, stride, lane);
+        LaneAddress gradientRows = LaneAddress.Beyond(queryRows, (uint)tileQueries * stride);
+        LaneAddress gradientColumns = LaneAddress.Beyond(queryColumns, (uint)tileQueries * stride);
 
         int warpKey = Ptx.Pin(firstKey + 16 * keyWarp), laneKey = Ptx.Pin(warpKey + (lane >> 2)), laneColumn = Ptx.Pin((lane & 3) * 2);
         int lastQuery = Ptx.Pin(Math.Min(length, firstKey + tileKeys - 1 + sizes.Window)), firstQuery = Ptx.Pin(firstKey / tileQueries * tileQueries);
@@ -96,7 +97,7 @@ internal static class AttentionBackwardKeyValue<TCore, TLayout, TCopy, TWarps, T
                 head++;
                 row += sizes.Tokens;
                 queries.First += 2 * size;
-                gradients.First += 2 * size;
+                gradients.First = queries.First;
             }
 
             bool more = head < lastHead;

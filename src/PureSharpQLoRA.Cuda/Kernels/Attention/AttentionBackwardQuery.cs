@@ -40,7 +40,7 @@ internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TQue
         int queryRows = TQuery.StaysShared ? tileQueries : 0, gradientRows = TGradient.StaysShared ? tileQueries : 0;
         var memory = SharedMemory.Allocate<U4>(Math.Max(queryRows + gradientRows + 2 * tileKeys, tileQueries) * (int)(TLayout.Stride(32 * (uint)TOutput.Tiles) / 16));
         uint gradientTile = Ptx.SharedAddress(ref memory[0]), queryTile = gradientTile + (uint)gradientRows * stride;
-        uint keyTile = queryTile + (uint)queryRows * stride, valueTile = keyTile + (uint)tileKeys * stride;
+        uint keyTile = queryTile + (uint)queryRows * stride;
         int thread = Group.IdxX, lane = thread & 31, warp = thread >> 5;
 
         // The gradients pass through the first rows of shared memory; they stay there, or leave them before the queries come.
@@ -50,9 +50,9 @@ internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TQue
         TQuery fragments = TileSource.LoadFragments<TLayout, TQuery>(queries, firstQuery, 16 * (uint)warp);
         int keyHead = head / sizes.Group;
         var keys = TileSource.Of<TLayout>(key, start, length, keyHead, sizes.KeyHeads, keyTile, tileKeys, TOutput.Tiles, threads);
-        var values = TileSource.Of<TLayout>(value, start, length, keyHead, sizes.KeyHeads, valueTile, tileKeys, TOutput.Tiles, threads);
+        TileSource values = TileSource.Beside(keys, value, (uint)tileKeys * stride);
         LaneAddress keyRows = LaneAddress.OfRows<TLayout>(keyTile, stride, lane), keyColumns = LaneAddress.OfColumns<TLayout>(keyTile, stride, lane);
-        LaneAddress valueRows = LaneAddress.OfRows<TLayout>(valueTile, stride, lane);
+        LaneAddress valueRows = LaneAddress.Beyond(keyRows, (uint)tileKeys * stride);
 
         int warpQuery = Ptx.Pin(firstQuery + 16 * warp), laneQuery = Ptx.Pin(warpQuery + (lane >> 2)), laneColumn = Ptx.Pin((lane & 3) * 2);
         int lastKey = Ptx.Pin(Math.Min(firstQuery + tileQueries, length));

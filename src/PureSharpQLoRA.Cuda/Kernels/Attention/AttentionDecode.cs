@@ -7,19 +7,21 @@ namespace PureSharpQLoRA.Cuda.Kernels.Attention;
 
 /// <summary>
 /// Attention of one new token over a cache, the first of two passes. The query heads of a group are the rows of one 16-row product, so the cache is read
-/// once for all of them; the keys are split over blocks, and in a block over its warps. <see cref="AttentionDecodeSum"/> puts the splits together.
+/// once for all of them; the keys are split over blocks, and in a block over its warps, of which TParts share 16 keys of each tile: each has the scores of
+/// all, and its part of the head's columns. <see cref="AttentionDecodeSum"/> puts the splits together.
 /// </summary>
-internal static class AttentionDecode<TCore, TLayout, TCopy, TWarps, TQuery, TOutput>
+internal static class AttentionDecode<TCore, TLayout, TCopy, TWarps, TParts, TQuery, TOutput>
     where TCore : struct, ITensorCore
     where TLayout : struct, ITileLayout
     where TCopy : struct, ITileCopy<TCopy>
     where TWarps : struct, ICount
+    where TParts : struct, ICount
     where TQuery : struct, IFragments<TQuery>
     where TOutput : struct, IAccumulators<TOutput>
 {
     /// <summary>
-    /// Each warp's softmax-weighted mean of its keys' values. Grid (blocks, key heads), 32 * warps threads; a tile has 16 keys for each warp, and block b
-    /// takes the tiles from b * tilesPerBlock on, counted from the first that is seen. Split s = warps * b + w.
+    /// Softmax-weighted means of values. Grid (blocks, key heads), 32 * warps threads; a tile has 16 * warps / parts keys, and block b takes the tiles from
+    /// b * tilesPerBlock on, counted from the first that is seen. Split s = warps / parts * b + w.
     /// </summary>
     /// <param name="query">[heads, size] in chunks of eight elements.</param>
     /// <param name="key">[length or more, key heads * size].</param>
@@ -32,19 +34,20 @@ internal static class AttentionDecode<TCore, TLayout, TCopy, TWarps, TQuery, TOu
         ArrayView<U4> query, ArrayView<U4> key, ArrayView<U4> value, ArrayView<float> means, ArrayView<float> logSums, int tilesPerBlock, AttentionSizes sizes)
     {
         int keyHead = Grid.IdxY, thread = Group.IdxX, lane = thread & 31, warp = thread >> 5, length = sizes.Past + 1;
-        int tileKeys = 16 * TWarps.Value, threads = 32 * TWarps.Value;
-        uint stride = TLayout.Stride(32 * (uint)TOutput.Tiles);
-        var memory = SharedMemory.Allocate<U4>(2 * tileKeys * (int)(TLayout.Stride(32 * (uint)TOutput.Tiles) / 16));
+        int keyWarps = TWarps.Value / TParts.Value, tileKeys = 16 * keyWarps, threads = 32 * TWarps.Value, size = TQuery.Steps;
+        int keyWarp = warp % keyWarps, part = warp / keyWarps;
+        uint stride = TLayout.Stride(32 * (uint)size), partBytes = (uint)(part * 32 * TOutput.Tiles);
+        var memory = SharedMemory.Allocate<U4>(2 * tileKeys * (int)(TLayout.Stride(32 * (uint)size) / 16));
         uint keyTile = Ptx.SharedAddress(ref memory[0]), valueTile = keyTile + (uint)tileKeys * stride;
         // The heads of the group are the rows of one matrix; rows past the group repeat its last head.
-        var queries = TileSource.Of<TLayout>(query, keyHead * sizes.Group, sizes.Group, 0, 1, keyTile, tileKeys, TOutput.Tiles, threads);
+        var queries = TileSource.Of<TLayout>(query, keyHead * sizes.Group, sizes.Group, 0, 1, keyTile, tileKeys, size, threads);
         TQuery fragments = TileSource.LoadFragments<TLayout, TQuery>(queries, 0, 0);
-        var keys = TileSource.Of<TLayout>(key, 0, length, keyHead, sizes.KeyHeads, keyTile, tileKeys, TOutput.Tiles, threads);
-        var values = TileSource.Of<TLayout>(value, 0, length, keyHead, sizes.KeyHeads, valueTile, tileKeys, TOutput.Tiles, threads);
-        LaneAddress keyRows = LaneAddress.OfRows<TLayout>(keyTile + (uint)(16 * warp) * stride, stride, lane);
-        LaneAddress valueColumns = LaneAddress.OfColumns<TLayout>(valueTile + (uint)(16 * warp) * stride, stride, lane);
+        var keys = TileSource.Of<TLayout>(key, 0, length, keyHead, sizes.KeyHeads, keyTile, tileKeys, size, threads);
+        TileSource values = TileSource.Beside(keys, value, (uint)tileKeys * stride);
+        LaneAddress keyRows = LaneAddress.OfRows<TLayout>(keyTile + (uint)(16 * keyWarp) * stride, stride, lane);
+        LaneAddress valueColumns = LaneAddress.OfColumns<TLayout>(valueTile + (uint)(16 * keyWarp) * stride + partBytes, stride, lane);
 
-        int oldest = KeyRange.First(length - 1, sizes.Window), warpColumn = Ptx.Pin(16 * warp + (lane & 3) * 2);
+        int oldest = KeyRange.First(length - 1, sizes.Window), warpColumn = Ptx.Pin(16 * keyWarp + (lane & 3) * 2);
         int firstKey = oldest / tileKeys * tileKeys + Grid.IdxX * tilesPerBlock * tileKeys, lastKey = Ptx.Pin(Math.Min(length, firstKey + tilesPerBlock * tileKeys));
         float factor = sizes.ScaleLog2;
         var softmax = OnlineSoftmax.Create();
@@ -82,13 +85,13 @@ internal static class AttentionDecode<TCore, TLayout, TCopy, TWarps, TQuery, TOu
 
         RowPair sum = RowPair.QuadSum(softmax.Sum);
         output = TOutput.Map(output, new RowScale { Factor = RowPair.Create(Inverse(sum.Low), Inverse(sum.High)) }, 0);
-        int split = Grid.IdxX * TWarps.Value + warp, row = lane >> 2, place = split * sizes.Heads + keyHead * sizes.Group + row;
-        if (row < sizes.Group & (lane & 3) == 0)
+        int split = Grid.IdxX * keyWarps + keyWarp, row = lane >> 2, place = split * sizes.Heads + keyHead * sizes.Group + row;
+        if (part == 0 & row < sizes.Group & (lane & 3) == 0)
         {
             logSums[place] = softmax.Maximum.Low * factor + Ptx.Log2(sum.Low);
         }
 
-        if (row + 8 < sizes.Group & (lane & 3) == 0)
+        if (part == 0 & row + 8 < sizes.Group & (lane & 3) == 0)
         {
             logSums[place + 8] = softmax.Maximum.High * factor + Ptx.Log2(sum.High);
         }
@@ -96,8 +99,8 @@ internal static class AttentionDecode<TCore, TLayout, TCopy, TWarps, TQuery, TOu
         var writer = new FloatRowWriter
         {
             Target = means,
-            Place = place * 16 * TOutput.Tiles + (lane & 3) * 2,
-            EightRows = 8 * 16 * TOutput.Tiles,
+            Place = place * 16 * size + part * 16 * TOutput.Tiles + (lane & 3) * 2,
+            EightRows = 8 * 16 * size,
             Row = row,
             Rows = sizes.Group,
         };

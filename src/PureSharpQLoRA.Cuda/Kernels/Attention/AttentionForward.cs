@@ -41,7 +41,7 @@ internal static class AttentionForward<TCore, TLayout, TCopy, TWarps, TQuery, TS
         TQuery fragments = TileSource.LoadFragments<TLayout, TQuery>(queries, firstQuery, 16 * (uint)warp);
         int keyHead = head / sizes.Group, keyCount = sizes.Past + length;
         var keys = TileSource.Of<TLayout>(key, start, keyCount, keyHead, sizes.KeyHeads, keyTile, tileKeys, TOutput.Tiles, threads);
-        var values = TileSource.Of<TLayout>(value, start, keyCount, keyHead, sizes.KeyHeads, valueTile, tileKeys, TOutput.Tiles, threads);
+        TileSource values = TileSource.Beside(keys, value, (uint)tileKeys * stride);
         LaneAddress keyRows = LaneAddress.OfRows<TLayout>(keyTile, stride, lane), valueColumns = LaneAddress.OfColumns<TLayout>(valueTile, stride, lane);
 
         // Positions count from the first key that the document has.

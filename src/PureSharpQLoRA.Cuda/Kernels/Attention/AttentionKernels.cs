@@ -7,12 +7,12 @@ namespace PureSharpQLoRA.Cuda.Kernels.Attention;
 /// <summary>A tensor-core kernel of attention.</summary>
 /// <param name="Key">The kernel.</param>
 /// <param name="Rows">Queries (or keys, for their gradients) that a block owns; in decoding the keys of a tile.</param>
-/// <param name="Warps">Warps in a block.</param>
-internal readonly record struct AttentionKernel(KernelKey Key, int Rows, int Warps);
+internal readonly record struct AttentionKernel(KernelKey Key, int Rows);
 
 /// <summary>
-/// The tensor-core kernels of attention for one PTX target: which tiling each head size takes. Chosen so that ptxas assembles all of them without
-/// spilling, for sm_75 with two blocks on a multiprocessor where shared memory allows it (one with a head size of 256).
+/// The tensor-core kernels of attention for one PTX target: which tiling each head size takes. Chosen so that two blocks or more fit on a multiprocessor
+/// of sm_75 (one with a head size of 256) and ptxas spills nothing, with one exception: the query gradients of size 256 on sm_75 keep seven
+/// addresses in local memory, against 384 matrix products an iteration.
 /// </summary>
 internal sealed class AttentionKernels(int architecture)
 {
@@ -115,14 +115,15 @@ internal sealed class AttentionKernels(int architecture)
 
     private AttentionKernel CreateDecode(int headSize, DataType type)
     {
-        int warps = headSize == 256 ? 2 : 4;
-        Type kernel = typeof(AttentionDecode<,,,,,>).MakeGenericType(
-            Core(type), Swizzled(headSize), Copy(headSize, 16 * warps, warps), Count(warps), Fragments(headSize, true), Sums(headSize));
-        return Create(kernel, 16 * warps, warps, 2, $"{headSize}, {type}");
+        const int Warps = 4;
+        int parts = headSize == 256 ? 2 : 1, keys = 16 * Warps / parts;
+        Type kernel = typeof(AttentionDecode<,,,,,,>).MakeGenericType(
+            Core(type), Swizzled(headSize), Copy(headSize, keys, Warps), Count(Warps), Count(parts), Fragments(headSize, true), Sums(headSize / parts));
+        return Create(kernel, keys, Warps, 2, $"{headSize}, {type}");
     }
 
     private static AttentionKernel Create(Type kernel, int rows, int warps, int blocks, string label) =>
-        new(new KernelKey(kernel, Method, 32 * warps, blocks, Label: label), rows, warps);
+        new(new KernelKey(kernel, Method, 32 * warps, blocks, Label: label), rows);
 
     /// <summary>Accumulators of 16 rows.</summary>
     private static Type Sums(int columns) => Nesting.Of(typeof(Tile), typeof(Join<,>), columns / 16);

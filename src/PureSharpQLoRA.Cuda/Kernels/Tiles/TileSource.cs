@@ -58,11 +58,21 @@ internal struct TileSource
         };
     }
 
+    /// <summary>The same rows of another matrix of the same shape, with a tile <paramref name="bytes"/> further on; needs no registers but for the matrix.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TileSource Beside(TileSource s, ArrayView<U4> data, uint bytes)
+    {
+        s.Data = data;
+        s.Tile += bytes;
+        s.FirstAddress += bytes;
+        return s;
+    }
+
     /// <summary>Index in <see cref="Data"/> of this thread's chunk of a step of the tile that starts at a row.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static int Index(TileSource s, int tileRow, int step)
     {
-        if (IsRegular(s))
+        if (StaysInColumn(s))
         {
             return s.First + Math.Min(tileRow + (int)(s.FirstRow + (uint)step * (s.Threads / s.RowChunks)), s.LastRow) * s.TokenStride + (int)s.FirstChunk;
         }
@@ -84,6 +94,11 @@ internal struct TileSource
         if (IsRegular(s))
         {
             return s.FirstAddress + (uint)step * (s.Threads / s.RowChunks) * s.TileStride;
+        }
+
+        if (StaysInColumn(s))
+        {
+            return s.Tile + TLayout.Chunk(s.FirstRow + (uint)step * (s.Threads / s.RowChunks), s.FirstChunk, s.TileStride);
         }
 
         uint index = s.Thread + (uint)step * s.Threads, row = SmallNumber.Divide(index, s.RowChunks);
@@ -114,7 +129,11 @@ internal struct TileSource
         return fragments;
     }
 
-    /// <summary>True when each step moves a thread down by a multiple of eight rows.</summary>
+    /// <summary>True when each step moves a thread straight down.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool StaysInColumn(TileSource s) => s.Threads % s.RowChunks == 0;
+
+    /// <summary>True when each step moves a thread down by a multiple of eight rows, so that its place in the row stays the same.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool IsRegular(TileSource s) => s.Threads % (8 * s.RowChunks) == 0;
 }
