@@ -1,6 +1,7 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
+using PureSharpQLoRA.Cuda.Kernels.Attention;
 using PureSharpQLoRA.Cuda.Kernels.Elements;
 
 namespace PureSharpQLoRA.Cuda;
@@ -43,6 +44,7 @@ public sealed partial class IlgpuBackend : IBackend
         Memory = new MemoryPool(device);
         _spans = new HostSpans(Memory, device);
         _narrowCopies = new NarrowCopies(Memory);
+        _attention = new AttentionKernels(_kernels.Architecture);
     }
 
     /// <inheritdoc/>

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using ILGPU;
 using PureSharpQLoRA.Cuda.Intrinsics;
+using PureSharpQLoRA.Cuda.Kernels.Elements;
 
 namespace PureSharpQLoRA.Cuda.Kernels.Products;
 
@@ -42,9 +43,10 @@ internal static class TensorProduct<TLeft, TRight, TWarp, TPipeline, TCore>
     where TPipeline : struct, ITensorPipeline<TPipeline>
     where TCore : struct, IMultiplier
 {
-    public static void Multiply<TResult>(
+    public static void Multiply<TResult, TFour>(
         ArrayView<U4> left, ArrayView<U4> right, ArrayView<U4> low, ArrayView<U4> factor, ArrayView<float> rowScales, ArrayView<TResult> y, TensorSizes sizes)
-        where TResult : unmanaged, IResultElement<TResult>
+        where TResult : unmanaged, IElement<TResult>
+        where TFour : struct, IFourElements<TResult>
     {
         ArrayView<U4> memory = SharedMemory.Allocate<U4>(TPipeline.Stages * 4 * (TLeft.Lines + TRight.Lines));
         int thread = Group.IdxX, warp = thread >> 5, lane = thread & 31;
@@ -73,7 +75,7 @@ internal static class TensorProduct<TLeft, TRight, TWarp, TPipeline, TCore>
         }
 
         long layer = (long)sizes.Rows * sizes.Columns;
-        var writer = new ResultWriter<TResult>
+        var writer = new ResultWriter<TResult, TFour>
         {
             Result = y.SubView(Grid.IdxZ * layer, layer),
             RowScales = rowScales,
