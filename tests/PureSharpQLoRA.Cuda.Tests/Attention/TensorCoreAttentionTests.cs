@@ -178,8 +178,9 @@ public sealed class TensorCoreAttentionTests(ITestOutputHelper output)
     private static void AssertSectors(LaunchReport report, long bytes) =>
         Assert.InRange(32 * report.GlobalSectors, bytes, (long)(1.05 * bytes));
 
-    private static void AssertEfficient(LaunchReport report)
+    private void AssertEfficient(LaunchReport report)
     {
+        output.WriteLine(report.ToString());
         Assert.Equal(0, report.BankConflicts);
         Assert.True(report.CoalescingEfficiency >= 0.9, report.ToString());
     }
