@@ -2,6 +2,7 @@ using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Kernels.Elements;
 using PureSharpQLoRA.Cuda.Kernels.Products;
+using PureSharpQLoRA.Cuda.Kernels.Tiles;
 
 namespace PureSharpQLoRA.Cuda;
 
@@ -76,7 +77,7 @@ internal readonly record struct TensorVariant(ProductForm Form, ProductShape Sha
             ProductShape.Columns32 or ProductShape.Rows32 => typeof(WarpTile32<WarpRow32>),
             _ => typeof(WarpTile32<WarpRow64>),
         };
-        Type core = Type == DataType.BFloat16 ? typeof(AmpereBrains) : architecture >= 80 ? typeof(AmpereHalves) : typeof(TuringHalves);
+        Type core = Type == DataType.BFloat16 ? typeof(BrainCore) : architecture >= 80 ? typeof(AmpereCore) : typeof(TuringCore);
         Type left = Operand(Form != ProductForm.Gradient, Tile.Rows), right = Operand(Form == ProductForm.Transposed, Tile.Columns);
         Type kernels = typeof(TensorProduct<,,,,>).MakeGenericType(left, right, warp, Pipeline(architecture), core);
         (Type element, Type four) = Result switch

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using ILGPU;
 using PureSharpQLoRA.Cuda.Intrinsics;
 using PureSharpQLoRA.Cuda.Kernels.Elements;
+using PureSharpQLoRA.Cuda.Kernels.Tiles;
 
 namespace PureSharpQLoRA.Cuda.Kernels.Products;
 
@@ -41,7 +42,7 @@ internal static class TensorProduct<TLeft, TRight, TWarp, TPipeline, TCore>
     where TRight : struct, ITensorOperand
     where TWarp : struct, IWarpTile<TWarp>
     where TPipeline : struct, ITensorPipeline<TPipeline>
-    where TCore : struct, IMultiplier
+    where TCore : struct, ITensorCore
 {
     public static void Multiply<TResult, TFour>(
         ArrayView<U4> left, ArrayView<U4> right, ArrayView<U4> low, ArrayView<U4> factor, ArrayView<float> rowScales, ArrayView<TResult> y, TensorSizes sizes)
