@@ -12,6 +12,8 @@ namespace PureSharpQLoRA.Kernels.Reports;
 internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
 {
     private const int MicroBatches = 4;
+    private const int LongRank = 32;
+    private const long LongBytes = 15_000_000_000;
     private const double Gigabyte = 1e9;
 
     private static readonly int[] Targets = [75, 80];
@@ -27,16 +29,22 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
         Line($"counted by the PTX machine, which executes the same PTX, and times are arithmetic on both, whose assumptions stand beside them.");
         Line($"");
         var steps = new Dictionary<int, DryStep>();
+        var eightBit = new Dictionary<int, DryStep>();
+        var longest = new Dictionary<int, int>();
         var catalogue = new Dictionary<int, IReadOnlyList<CompiledKernel>>();
         foreach (int target in Targets)
         {
             progress.WriteLine($"sm_{target}: a step of Llama-3.1-8B");
-            steps.Add(target, DryStep.Run(new StepSettings(target)));
+            using var model = new DryModel(target);
+            steps.Add(target, model.Run(new StepSettings(target)));
+            eightBit.Add(target, model.Run(new StepSettings(target, EightBitOptimizer: true)));
+            progress.WriteLine($"sm_{target}: the longest context");
+            longest.Add(target, model.LongestContext(LongRank, LongBytes));
             progress.WriteLine($"sm_{target}: the catalogue");
             catalogue.Add(target, [.. steps[target].Kernels.Union(Catalogue.Of(target))]);
         }
 
-        Memory(steps);
+        Memory(steps, eightBit, longest);
         if (assembler is null)
         {
             Line($"ptxas was not found (`tools/fetch-ptxas.sh` fetches it), so resources and estimates are missing.");
@@ -70,7 +78,7 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
         return work.Zip(results).ToDictionary(pair => pair.First, pair => pair.Second);
     }
 
-    private void Memory(Dictionary<int, DryStep> steps)
+    private void Memory(Dictionary<int, DryStep> steps, Dictionary<int, DryStep> eightBit, Dictionary<int, int> longest)
     {
         StepSettings settings = steps[75].Settings;
         Line($"## Memory of a step of Llama-3.1-8B");
@@ -87,6 +95,8 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
 
         Line($"| **tensors together, peak** | **{steps[75].PeakBytes / Gigabyte:F3}** | **{steps[80].PeakBytes / Gigabyte:F3}** |");
         Line($"| taken from the device, peak (with cached blocks) | {steps[75].DevicePeakBytes / Gigabyte:F3} | {steps[80].DevicePeakBytes / Gigabyte:F3} |");
+        Line($"| tensors together with the 8-bit AdamW | {eightBit[75].PeakBytes / Gigabyte:F3} | {eightBit[80].PeakBytes / Gigabyte:F3} |");
+        Line($"| longest context in {LongBytes / Gigabyte:F0} GB taken from the device, batch 1, r {LongRank} | {longest[75]} tokens | {longest[80]} tokens |");
         Line($"");
     }
 

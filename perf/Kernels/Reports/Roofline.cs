@@ -31,7 +31,7 @@ internal sealed class Roofline(Chip chip, IReadOnlyDictionary<CompiledKernel, As
     private const double GeneralShare = 0.1;
 
     /// <summary>Products of attention's backward pass that each of its kernels computes, in units of the five that count.</summary>
-    private static readonly Dictionary<string, double> BackwardProducts = new(StringComparer.Ordinal) { ["BackwardQuery"] = 3 / 5.0, ["BackwardKeyValue"] = 4 / 5.0 };
+    private static readonly (string Name, double Share)[] BackwardProducts = [("BackwardQuery", 3 / 5.0), ("BackwardKeyValue", 4 / 5.0)];
 
     /// <summary>The time of one operation.</summary>
     public Estimate Of(Operation operation)
@@ -78,14 +78,21 @@ internal sealed class Roofline(Chip chip, IReadOnlyDictionary<CompiledKernel, As
             yield break;
         }
 
-        List<Launch> named = [.. operation.Launches.Where(launch => BackwardProducts.ContainsKey(launch.Kernel.Key.Method))];
-        if (named.Count > 0)
+        bool named = false;
+        foreach (Launch launch in operation.Launches)
         {
-            foreach (Launch launch in named)
+            foreach ((string name, double share) in BackwardProducts)
             {
-                yield return (launch, operation.Flops * BackwardProducts[launch.Kernel.Key.Method]);
+                if (launch.Kernel.Key.Name.Contains(name, StringComparison.Ordinal))
+                {
+                    named = true;
+                    yield return (launch, operation.Flops * share);
+                }
             }
+        }
 
+        if (named)
+        {
             yield break;
         }
 
