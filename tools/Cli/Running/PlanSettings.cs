@@ -26,6 +26,7 @@ internal static class PlanSettings
             TargetModules = targets is ["all-linear"] ? [] : [.. targets],
             Checkpointing = values.YesNo(TrainOptions.Checkpointing) ? Checkpointing.Full : Checkpointing.Selective,
             DoubleQuantization = values.YesNo(CommonOptions.DoubleQuantization),
+            OptimizerBits = TrainOptions.Has8BitStates(values) ? 8 : 32,
             ActivationBits = activations == DataType.Float32 ? 32 : 16,
         };
     }
