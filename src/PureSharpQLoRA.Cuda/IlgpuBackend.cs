@@ -41,6 +41,7 @@ public sealed partial class IlgpuBackend : IBackend
         }
 
         Memory = new MemoryPool(device);
+        HostMemory = new MemoryPool(device.HostMemory);
         _spans = new HostSpans(Memory, device);
         _narrowCopies = new NarrowCopies(Memory);
     }
@@ -105,6 +106,7 @@ public sealed partial class IlgpuBackend : IBackend
         _spans.Dispose();
         _narrowCopies.Dispose();
         Memory.Dispose();
+        HostMemory.Dispose();
         _device.Dispose();
     }
 
