@@ -42,12 +42,12 @@ public sealed partial class IlgpuBackend
             return;
         }
 
-        Tensor? maxima = quantized ? CheckedMaxima(weight, Operation) : null;
+        using Scratch maxima = quantized ? Nf4Maxima(weight, Operation) : default;
         (Type storage, Type reader) = RowReader(weight);
         Launch(
             new KernelKey(typeof(AdaptedRowNormKernels), nameof(AdaptedRowNormKernels.Run), RowThreads(inputs), First: storage, Second: reader),
             GridSize.Covering(outputs, AdaptedRowNormKernels.Rows),
-            _arguments.Begin().View(weight.Address, quantized ? weight.Bytes : weight.Shape.Count).View(maxima?.Address ?? 0, maxima?.Shape.Count ?? 0)
+            _arguments.Begin().View(weight.Address, quantized ? weight.Bytes : weight.Shape.Count).View(maxima.Address, quantized ? Nf4Format.Blocks(weight.Shape.Count) : 0)
                 .View(a, sizeof(float)).View(b, sizeof(float)).View(Write(norms), outputs)
                 .Int(outputs).Int(inputs).Int(rank).Float(scale));
     }
@@ -127,12 +127,4 @@ public sealed partial class IlgpuBackend
         DataType.BFloat16 => (typeof(BrainElement), typeof(DenseReader<BrainElement>)),
         _ => (typeof(byte), typeof(Nf4Reader)),
     };
-
-    private static Tensor CheckedMaxima(Tensor weight, string operation)
-    {
-        Tensor maxima = weight.Quantization?.AbsoluteMaxima
-            ?? throw new ShapeException(operation, "the NF4 weight", "accompanied by absolute maxima", "without them");
-        CheckSingles(maxima, new Shape(checked((int)Nf4Format.Blocks(weight.Shape.Count))), operation, "the absolute maxima");
-        return maxima;
-    }
 }

@@ -1,4 +1,5 @@
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Core.Quantization;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
 using PureSharpQLoRA.Cuda.Kernels.Products;
@@ -28,6 +29,8 @@ public sealed partial class IlgpuBackend
     private void MultiplyGeneral(ProductForm form, Tensor x, Tensor weight, Tensor y, float scale, bool accumulate, LowRankTerm? term)
     {
         using Scratch left = SameType(x, term?.Low), low = SameType(term?.Low, x);
+        bool codes = weight.DataType == DataType.Nf4;
+        using Scratch maxima = codes ? Nf4Maxima(weight, "a product") : default;
         var sizes = new ProductSizes
         {
             Rows = y.Shape.Rows,
@@ -39,9 +42,8 @@ public sealed partial class IlgpuBackend
             Scale = scale,
         };
         LaunchArguments arguments = _arguments.Begin().View(left.Address, x.Shape.Count);
-        bool codes = weight.DataType == DataType.Nf4;
         arguments.View(weight.Address, codes ? weight.Bytes : weight.Shape.Count);
-        _ = codes ? arguments.View(weight.Quantization!.AbsoluteMaxima, sizeof(float)) : arguments.NoView();
+        _ = codes ? arguments.View(maxima.Address, Nf4Format.Blocks(weight.Shape.Count)) : arguments.NoView();
         _ = term is { } second ? arguments.View(low.Address, second.Low.Shape.Count).View(second.Factor, sizeof(float)) : arguments.NoView().NoView();
         arguments.View(Write(y), y.Shape.Count).Struct(sizes);
         Launch(GeneralKey(new GeneralVariant(form, left.DataType, weight.DataType, y.DataType)), GeneralGrid(sizes, 1), arguments);

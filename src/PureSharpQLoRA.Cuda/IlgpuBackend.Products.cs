@@ -8,7 +8,8 @@ public sealed partial class IlgpuBackend
     public void MatMulTransposed(Tensor x, Tensor weight, Tensor y, float scale = 1, bool accumulate = false, LowRankTerm? term = null)
     {
         CheckProduct("MatMulTransposed", x, weight, true, y, term);
-        if (y.Shape.Count > 0 && !TryTensorProduct(ProductForm.Transposed, x, weight, y, scale, accumulate, term))
+        if (y.Shape.Count > 0 && !TryNf4Forward(x, weight, y, scale, accumulate, term)
+            && !TryTensorProduct(ProductForm.Transposed, x, weight, y, scale, accumulate, term))
         {
             MultiplyGeneral(ProductForm.Transposed, x, weight, y, scale, accumulate, term);
         }
@@ -18,7 +19,8 @@ public sealed partial class IlgpuBackend
     public void MatMul(Tensor x, Tensor weight, Tensor y, float scale = 1, bool accumulate = false, LowRankTerm? term = null)
     {
         CheckProduct("MatMul", x, weight, false, y, term);
-        if (y.Shape.Count > 0 && !TryTensorProduct(ProductForm.Plain, x, weight, y, scale, accumulate, term))
+        if (y.Shape.Count > 0 && !TryNf4Backward(x, weight, y, scale, accumulate, term)
+            && !TryTensorProduct(ProductForm.Plain, x, weight, y, scale, accumulate, term))
         {
             MultiplyGeneral(ProductForm.Plain, x, weight, y, scale, accumulate, term);
         }

@@ -1,6 +1,7 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
+using PureSharpQLoRA.Cuda.Kernels.Attention;
 using PureSharpQLoRA.Cuda.Kernels.Elements;
 
 namespace PureSharpQLoRA.Cuda;
@@ -44,6 +45,7 @@ public sealed partial class IlgpuBackend : IBackend
         HostMemory = new MemoryPool(device.HostMemory);
         _spans = new HostSpans(Memory, device);
         _narrowCopies = new NarrowCopies(Memory);
+        _attention = new AttentionKernels(_kernels.Architecture);
     }
 
     /// <inheritdoc/>

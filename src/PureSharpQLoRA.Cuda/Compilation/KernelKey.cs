@@ -11,14 +11,21 @@ namespace PureSharpQLoRA.Cuda.Compilation;
 /// <param name="Second">The second.</param>
 /// <param name="Third">The third.</param>
 /// <param name="Fourth">The fourth.</param>
+/// <param name="Label">What stands for the types in the name, where they are many.</param>
 public readonly record struct KernelKey(
-    Type Class, string Method, int Threads, int MinimumBlocks = 0, Type? First = null, Type? Second = null, Type? Third = null, Type? Fourth = null)
+    Type Class, string Method, int Threads, int MinimumBlocks = 0, Type? First = null, Type? Second = null, Type? Third = null, Type? Fourth = null,
+    string? Label = null)
 {
     /// <summary>For example "RmsNormKernels.Forward(HalfElements)".</summary>
     public string Name
     {
         get
         {
+            if (Label is not null)
+            {
+                return $"{Class.Name[..Class.Name.IndexOf('`', StringComparison.Ordinal)]}.{Method}({Label})";
+            }
+
             Type[] types = TypeArguments();
             return types.Length == 0 ? $"{Short(Class)}.{Method}" : $"{Short(Class)}.{Method}({string.Join(", ", types.Select(Short))})";
         }
