@@ -1,6 +1,7 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
+using PureSharpQLoRA.Cuda.Kernels.Elements;
 using PureSharpQLoRA.Cuda.Kernels.Products;
 
 namespace PureSharpQLoRA.Cuda;
@@ -24,11 +25,15 @@ public sealed partial class IlgpuBackend
         }
 
         int rows = y.Shape.Rows, width = y.Shape.Columns;
-        GridSize grid = GridSize.Covering(width, ColumnKernels.Threads) with { Y = Math.Min(rows, GridLimit) };
-        Launch(
-            new KernelKey(typeof(ColumnKernels), nameof(ColumnKernels.AddBias), ColumnKernels.Threads, First: Element(y)),
-            grid,
-            _arguments.Begin().View(Write(y), y.Shape.Count).View(bias, sizeof(float)).Int(rows).Int(width));
+        PackType packs = PackType.For(y.DataType, width, y.Address | bias.Address);
+        int rowPacks = width / packs.Elements;
+        LaunchPacks(
+            typeof(ColumnKernels),
+            nameof(ColumnKernels.AddBias),
+            packs,
+            ColumnKernels.Threads,
+            GridSize.Covering(rowPacks, ColumnKernels.Threads) with { Y = Parts(rows) },
+            _arguments.Begin().View(Write(y), (long)rows * rowPacks).View(bias, sizeof(float)).Int(rows).Int(rowPacks));
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,7 @@ using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Core.Quantization;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
+using PureSharpQLoRA.Cuda.Intrinsics;
 using PureSharpQLoRA.Cuda.Kernels.Dora;
 using PureSharpQLoRA.Cuda.Kernels.Elements;
 using PureSharpQLoRA.Cuda.Kernels.Products;
@@ -32,22 +33,34 @@ public sealed partial class IlgpuBackend
             throw new ShapeException(Operation, "weight", "fp32, fp16, bf16 or NF4", weight.DataType.ToString());
         }
 
-        if (rank > AdaptedRowNormKernels.MaximumRank)
-        {
-            throw new ShapeException(Operation, "a", $"of rank {AdaptedRowNormKernels.MaximumRank} at most", a.Shape.ToString());
-        }
-
         if (outputs == 0)
         {
             return;
         }
 
         using Scratch maxima = quantized ? Nf4Maxima(weight, Operation) : default;
+        long blocks = quantized ? Nf4Format.Blocks(weight.Shape.Count) : 0;
+        if (inputs % 4 == 0 && rank <= QuadRowNormKernels.MaximumRank && (weight.Address | a.Address) % VectorBytes == 0)
+        {
+            (Type quad, Type quadReader, int quadBytes) = QuadReader(weight);
+            Launch(
+                new KernelKey(typeof(QuadRowNormKernels), nameof(QuadRowNormKernels.Run), QuadRowNormKernels.Threads, First: quad, Second: quadReader),
+                GridSize.Covering(outputs, QuadRowNormKernels.Rows),
+                _arguments.Begin().View(weight, quadBytes).View(maxima.Address, blocks)
+                    .View(a, sizeof(float)).View(b, sizeof(float)).View(Write(norms), outputs).Int(outputs).Int(inputs / 4).Int(rank).Float(scale));
+            return;
+        }
+
+        if (rank > AdaptedRowNormKernels.MaximumRank)
+        {
+            throw new ShapeException(Operation, "a", $"of rank {AdaptedRowNormKernels.MaximumRank} at most", a.Shape.ToString());
+        }
+
         (Type storage, Type reader) = RowReader(weight);
         Launch(
             new KernelKey(typeof(AdaptedRowNormKernels), nameof(AdaptedRowNormKernels.Run), RowThreads(inputs), First: storage, Second: reader),
             GridSize.Covering(outputs, AdaptedRowNormKernels.Rows),
-            _arguments.Begin().View(weight.Address, quantized ? weight.Bytes : weight.Shape.Count).View(maxima.Address, quantized ? Nf4Format.Blocks(weight.Shape.Count) : 0)
+            _arguments.Begin().View(weight.Address, quantized ? weight.Bytes : weight.Shape.Count).View(maxima.Address, blocks)
                 .View(a, sizeof(float)).View(b, sizeof(float)).View(Write(norms), outputs)
                 .Int(outputs).Int(inputs).Int(rank).Float(scale));
     }
@@ -126,5 +139,13 @@ public sealed partial class IlgpuBackend
         DataType.Float16 => (typeof(HalfElement), typeof(DenseReader<HalfElement>)),
         DataType.BFloat16 => (typeof(BrainElement), typeof(DenseReader<BrainElement>)),
         _ => (typeof(byte), typeof(Nf4Reader)),
+    };
+
+    private static (Type Quad, Type Reader, int Bytes) QuadReader(Tensor weight) => weight.DataType switch
+    {
+        DataType.Float32 => (typeof(U4), typeof(SingleQuadReader), 16),
+        DataType.Float16 => (typeof(U2), typeof(HalfQuadReader), 8),
+        DataType.BFloat16 => (typeof(U2), typeof(BrainQuadReader), 8),
+        _ => (typeof(ushort), typeof(Nf4QuadReader), 2),
     };
 }

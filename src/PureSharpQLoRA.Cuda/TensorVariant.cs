@@ -1,6 +1,8 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
+using PureSharpQLoRA.Cuda.Kernels.Elements;
 using PureSharpQLoRA.Cuda.Kernels.Products;
+using PureSharpQLoRA.Cuda.Kernels.Tiles;
 
 namespace PureSharpQLoRA.Cuda;
 
@@ -75,16 +77,16 @@ internal readonly record struct TensorVariant(ProductForm Form, ProductShape Sha
             ProductShape.Columns32 or ProductShape.Rows32 => typeof(WarpTile32<WarpRow32>),
             _ => typeof(WarpTile32<WarpRow64>),
         };
-        Type core = Type == DataType.BFloat16 ? typeof(AmpereBrains) : architecture >= 80 ? typeof(AmpereHalves) : typeof(TuringHalves);
+        Type core = Type == DataType.BFloat16 ? typeof(BrainCore) : architecture >= 80 ? typeof(AmpereCore) : typeof(TuringCore);
         Type left = Operand(Form != ProductForm.Gradient, Tile.Rows), right = Operand(Form == ProductForm.Transposed, Tile.Columns);
         Type kernels = typeof(TensorProduct<,,,,>).MakeGenericType(left, right, warp, Pipeline(architecture), core);
-        Type result = Result switch
+        (Type element, Type four) = Result switch
         {
-            DataType.Float32 => typeof(SingleResult),
-            DataType.Float16 => typeof(HalfResult),
-            _ => typeof(BrainResult),
+            DataType.Float32 => (typeof(SingleElement), typeof(FourSingles)),
+            DataType.Float16 => (typeof(HalfElement), typeof(FourHalves)),
+            _ => (typeof(BrainElement), typeof(FourBrains)),
         };
-        return new KernelKey(kernels, "Multiply", Threads, 2, result);
+        return new KernelKey(kernels, "Multiply", Threads, 2, element, four);
     }
 
     private static Type Operand(bool along, int lines) => (along, lines) switch

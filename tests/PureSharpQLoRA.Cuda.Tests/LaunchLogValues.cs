@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Core.Quantization;
 using PureSharpQLoRA.Testing.ReferenceOps;
 
 namespace PureSharpQLoRA.Cuda.Tests;
@@ -24,6 +25,19 @@ internal static class LaunchLogValues
         }
 
         return (tensor, [.. values.Select(value => (double)ReferenceHalves.Round(value, type))]);
+    }
+
+    /// <summary>Random codes with maxima in [0.5, 2.5).</summary>
+    public static (Tensor Tensor, double[] Values) RandomNf4(this LaunchLog log, Shape shape, int seed)
+    {
+        var random = new Random(seed);
+        var codes = new byte[Nf4Format.CodeBytes(shape.Count)];
+        random.NextBytes(codes);
+        float[] maxima = [.. Enumerable.Range(0, (int)Nf4Format.Blocks(shape.Count)).Select(_ => 0.5f + (2 * random.NextSingle()))];
+        Tensor tensor = log.Scope.Allocate(shape, DataType.Nf4);
+        log.Backend.Upload(codes, tensor);
+        tensor.AttachStatistics(new Nf4Statistics(log.Upload(new Shape(maxima.Length), maxima)));
+        return (tensor, ReferenceNf4.Decode(codes, maxima, (int)shape.Count));
     }
 
     /// <summary>What a tensor holds.</summary>

@@ -1,4 +1,5 @@
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.PtxMachine;
 using PureSharpQLoRA.Testing;
 using PureSharpQLoRA.Testing.Conformance;
 using PureSharpQLoRA.Testing.ReferenceOps;
@@ -188,6 +189,30 @@ public sealed class LayerKernelTests
         log.AssertTraffic("Scale", 2 * bytes + 8 * Width);
         double[] scaled = ReferenceDora.ScaleColumns(xs, numerators, denominators);
         Accuracy.AssertClose(scaled, log.Values(y), ConformanceBounds.For(type).Elementwise, $"scaled");
+    }
+
+    /// <summary>The weight is read once. A, of 16 rows here, comes from the cache for all warps of a block but one.</summary>
+    [Theory]
+    [InlineData(75, DataType.Float32)]
+    [InlineData(80, DataType.Float16)]
+    [InlineData(75, DataType.BFloat16)]
+    [InlineData(75, DataType.Nf4)]
+    [InlineData(80, DataType.Nf4)]
+    public void Norms_of_adapted_rows_read_the_weight_once(int architecture, DataType type)
+    {
+        const int Outputs = 61, Inputs = 512, Rank = 16;
+        using var log = new LaunchLog(architecture);
+        (Tensor a, double[] av) = log.Random(new Shape(Rank, Inputs), DataType.Float32, 1);
+        (Tensor b, double[] bv) = log.Random(new Shape(Outputs, Rank), DataType.Float32, 2);
+        (Tensor weight, double[] w) = type == DataType.Nf4 ? log.RandomNf4(new Shape(Outputs, Inputs), 3) : log.Random(new Shape(Outputs, Inputs), type, 3);
+        Tensor norms = log.Scope.Allocate(new Shape(Outputs));
+        log.Backend.AdaptedRowNorms(weight, a, b, 0.5f, norms);
+        Accuracy.AssertClose(ReferenceDora.AdaptedRowNorms(w, av, bv, 0.5, Outputs, Inputs, Rank), log.Values(norms), 1e-6, $"norms");
+
+        // Eight warps of eight rows, the last three of which are read as the last row again: their maxima and B are small beside A.
+        long weights = type.BytesFor(64L * Inputs), maxima = type == DataType.Nf4 ? 8L * Inputs : 0;
+        LaunchReport report = log.AssertTraffic("Run", weights + maxima + (8L * 4 * Rank * Inputs) + (4L * Rank * 64), 1.05);
+        Assert.Equal(0, report.BankConflicts);
     }
 
     /// <summary>The sums of gradients and of losses do not depend on which block is done first.</summary>

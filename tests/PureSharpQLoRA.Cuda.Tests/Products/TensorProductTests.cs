@@ -169,6 +169,27 @@ public sealed class TensorProductTests
         }
     }
 
+    /// <summary>Bias and column sums touch each element once.</summary>
+    [Theory]
+    [InlineData(75, DataType.Float16)]
+    [InlineData(80, DataType.BFloat16)]
+    [InlineData(80, DataType.Float32)]
+    public void Bias_and_sums_touch_each_element_once(int architecture, DataType type)
+    {
+        using var log = new LaunchLog(architecture, type);
+        var shape = new Shape(64, 512);
+        Tensor y = log.Scope.Allocate(shape, type), bias = log.Scope.Allocate(new Shape(shape.Columns)), sums = log.Scope.Allocate(new Shape(shape.Columns));
+        log.Backend.Fill(y, 2);
+        log.Backend.Fill(bias, 0.5f);
+        log.Backend.AddBias(y, bias);
+        log.AssertTraffic("AddBias", 2 * y.Bytes + bias.Bytes, 1.25);
+        Assert.All(log.Backend.ToArray(y), value => Assert.Equal(2.5f, value));
+        log.Backend.SumRows(y, sums, accumulate: false);
+        Assert.All(log.Backend.ToArray(sums), value => Assert.Equal(160, value));
+        log.Launches.RemoveAt(log.Launches.Count - 1);
+        log.AssertTraffic("SumRows", y.Bytes + sums.Bytes);
+    }
+
     private static double[] Exact(bool transposed, Operand x, Operand weight, int rows, int reduction, int columns, double scale) =>
         ReferenceElementwise.Scale(
             transposed

@@ -13,18 +13,19 @@ internal static class ColumnKernels
 
     private const int SumLanes = Threads / SumColumns;
 
-    /// <summary>y[i, n] += bias[n]. Grid: (width / 256 rounded up, any number of rows).</summary>
-    public static void AddBias<T>(ArrayView<T> y, ArrayView<float> bias, int rows, int width)
-        where T : unmanaged, IElement<T>
+    /// <summary>y[i, n] += bias[n]. Grid: (packs of a row / 256 rounded up, any number of rows).</summary>
+    public static void AddBias<TStorage, TPack>(ArrayView<TStorage> y, ArrayView<float> bias, int rows, int rowPacks)
+        where TStorage : unmanaged
+        where TPack : struct, IPack<TStorage>
     {
-        int column = Grid.IdxX * Threads + Group.IdxX;
-        if (column < width)
+        int pack = Grid.IdxX * Threads + Group.IdxX;
+        if (pack < rowPacks)
         {
-            float value = bias[column];
+            Eight value = TPack.LoadSingles(bias, pack);
             for (int row = Grid.IdxY; row < rows; row += Grid.DimY)
             {
-                int at = row * width + column;
-                y[at] = T.FromFloat(T.ToFloat(y[at]) + value);
+                int at = row * rowPacks + pack;
+                TPack.Store(y, at, Eight.Add(TPack.Load(y, at), value));
             }
         }
     }

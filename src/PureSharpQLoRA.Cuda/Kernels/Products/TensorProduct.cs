@@ -1,6 +1,8 @@
 using System.Runtime.CompilerServices;
 using ILGPU;
 using PureSharpQLoRA.Cuda.Intrinsics;
+using PureSharpQLoRA.Cuda.Kernels.Elements;
+using PureSharpQLoRA.Cuda.Kernels.Tiles;
 
 namespace PureSharpQLoRA.Cuda.Kernels.Products;
 
@@ -40,11 +42,12 @@ internal static class TensorProduct<TLeft, TRight, TWarp, TPipeline, TCore>
     where TRight : struct, ITensorOperand
     where TWarp : struct, IWarpTile<TWarp>
     where TPipeline : struct, ITensorPipeline<TPipeline>
-    where TCore : struct, IMultiplier
+    where TCore : struct, ITensorCore
 {
-    public static void Multiply<TResult>(
+    public static void Multiply<TResult, TFour>(
         ArrayView<U4> left, ArrayView<U4> right, ArrayView<U4> low, ArrayView<U4> factor, ArrayView<float> rowScales, ArrayView<TResult> y, TensorSizes sizes)
-        where TResult : unmanaged, IResultElement<TResult>
+        where TResult : unmanaged, IElement<TResult>
+        where TFour : struct, IFourElements<TResult>
     {
         ArrayView<U4> memory = SharedMemory.Allocate<U4>(TPipeline.Stages * 4 * (TLeft.Lines + TRight.Lines));
         int thread = Group.IdxX, warp = thread >> 5, lane = thread & 31;
@@ -73,7 +76,7 @@ internal static class TensorProduct<TLeft, TRight, TWarp, TPipeline, TCore>
         }
 
         long layer = (long)sizes.Rows * sizes.Columns;
-        var writer = new ResultWriter<TResult>
+        var writer = new ResultWriter<TResult, TFour>
         {
             Result = y.SubView(Grid.IdxZ * layer, layer),
             RowScales = rowScales,

@@ -6,75 +6,51 @@ using PureSharpQLoRA.Cuda.Kernels.Elements;
 namespace PureSharpQLoRA.Cuda.Kernels.Products;
 
 /// <summary>Four neighbouring elements of a result, at a multiple of their size.</summary>
-internal interface IResultElement<TSelf> : IElement<TSelf>
-    where TSelf : unmanaged, IResultElement<TSelf>
+internal interface IFourElements<TElement>
+    where TElement : unmanaged
 {
-    static abstract F4 LoadFour(ArrayView<TSelf> data, int index);
+    static abstract F4 Load(ArrayView<TElement> data, int index);
 
-    static abstract void StoreFour(ArrayView<TSelf> data, int index, F4 value);
+    static abstract void Store(ArrayView<TElement> data, int index, F4 value);
 }
 
 /// <summary>fp32.</summary>
-internal struct SingleResult : IResultElement<SingleResult>
+internal struct FourSingles : IFourElements<SingleElement>
 {
-    public float Value;
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static F4 Load(ArrayView<SingleElement> data, int index) => Ptx.LoadGlobal(ref data.Cast<F4>()[index >> 2]);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float ToFloat(SingleResult element) => element.Value;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static SingleResult FromFloat(float value) => new() { Value = value };
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static F4 LoadFour(ArrayView<SingleResult> data, int index) => Ptx.LoadGlobal(ref data.Cast<F4>()[index >> 2]);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreFour(ArrayView<SingleResult> data, int index, F4 value) => Ptx.StoreGlobal(ref data.Cast<F4>()[index >> 2], value);
+    public static void Store(ArrayView<SingleElement> data, int index, F4 value) => Ptx.StoreGlobal(ref data.Cast<F4>()[index >> 2], value);
 }
 
 /// <summary>fp16.</summary>
-internal struct HalfResult : IResultElement<HalfResult>
+internal struct FourHalves : IFourElements<HalfElement>
 {
-    public ushort Bits;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float ToFloat(HalfResult element) => Ptx.HalfToFloat(element.Bits);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static HalfResult FromFloat(float value) => new() { Bits = (ushort)Ptx.PackHalves(value, value) };
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static F4 LoadFour(ArrayView<HalfResult> data, int index)
+    public static F4 Load(ArrayView<HalfElement> data, int index)
     {
         U2 v = Ptx.LoadGlobal(ref data.Cast<U2>()[index >> 2]);
         return new() { X = Ptx.LowHalf(v.X), Y = Ptx.HighHalf(v.X), Z = Ptx.LowHalf(v.Y), W = Ptx.HighHalf(v.Y) };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreFour(ArrayView<HalfResult> data, int index, F4 value) =>
+    public static void Store(ArrayView<HalfElement> data, int index, F4 value) =>
         Ptx.StoreGlobal(ref data.Cast<U2>()[index >> 2], new U2 { X = Ptx.PackHalves(value.X, value.Y), Y = Ptx.PackHalves(value.Z, value.W) });
 }
 
 /// <summary>bf16, from sm_80 on.</summary>
-internal struct BrainResult : IResultElement<BrainResult>
+internal struct FourBrains : IFourElements<BrainElement>
 {
-    public ushort Bits;
-
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static float ToFloat(BrainResult element) => Interop.IntAsFloat((uint)element.Bits << 16);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static BrainResult FromFloat(float value) => new() { Bits = (ushort)Ptx.PackBrains(value, value) };
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static F4 LoadFour(ArrayView<BrainResult> data, int index)
+    public static F4 Load(ArrayView<BrainElement> data, int index)
     {
         U2 v = Ptx.LoadGlobal(ref data.Cast<U2>()[index >> 2]);
         return new() { X = Low(v.X), Y = High(v.X), Z = Low(v.Y), W = High(v.Y) };
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void StoreFour(ArrayView<BrainResult> data, int index, F4 value) =>
+    public static void Store(ArrayView<BrainElement> data, int index, F4 value) =>
         Ptx.StoreGlobal(ref data.Cast<U2>()[index >> 2], new U2 { X = Ptx.PackBrains(value.X, value.Y), Y = Ptx.PackBrains(value.Z, value.W) });
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -85,8 +61,9 @@ internal struct BrainResult : IResultElement<BrainResult>
 }
 
 /// <summary>Writes accumulators. Lanes exchange pairs of columns, so that each writes four neighbours and a row's 16 columns are whole sectors.</summary>
-internal struct ResultWriter<TElement> : ITileAction<ResultWriter<TElement>>
-    where TElement : unmanaged, IResultElement<TElement>
+internal struct ResultWriter<TElement, TFour> : ITileAction<ResultWriter<TElement, TFour>>
+    where TElement : unmanaged, IElement<TElement>
+    where TFour : struct, IFourElements<TElement>
 {
     public ArrayView<TElement> Result;
 
@@ -101,7 +78,7 @@ internal struct ResultWriter<TElement> : ITileAction<ResultWriter<TElement>>
     public float Scale;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Apply(ResultWriter<TElement> w, F4 left, F4 right, int row, int column)
+    public static void Apply(ResultWriter<TElement, TFour> w, F4 left, F4 right, int row, int column)
     {
         // An even lane has columns 2l, 2l + 1 of both halves: it gives those of the right half and takes its neighbour's of the left.
         int lane = Group.IdxX & 3, odd = lane & 1;
@@ -124,7 +101,7 @@ internal struct ResultWriter<TElement> : ITileAction<ResultWriter<TElement>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreRow(ResultWriter<TElement> w, F4 values, int row, int column)
+    private static void StoreRow(ResultWriter<TElement, TFour> w, F4 values, int row, int column)
     {
         if (row < w.Rows && column < w.Columns)
         {
@@ -140,11 +117,11 @@ internal struct ResultWriter<TElement> : ITileAction<ResultWriter<TElement>>
             {
                 if (w.Accumulate != 0)
                 {
-                    F4 before = TElement.LoadFour(w.Result, at);
+                    F4 before = TFour.Load(w.Result, at);
                     v = new() { X = v.X + before.X, Y = v.Y + before.Y, Z = v.Z + before.Z, W = v.W + before.W };
                 }
 
-                TElement.StoreFour(w.Result, at, v);
+                TFour.Store(w.Result, at, v);
             }
             else
             {
@@ -157,7 +134,7 @@ internal struct ResultWriter<TElement> : ITileAction<ResultWriter<TElement>>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Store(ResultWriter<TElement> w, float value, int at, int column)
+    private static void Store(ResultWriter<TElement, TFour> w, float value, int at, int column)
     {
         if (column < w.Columns)
         {

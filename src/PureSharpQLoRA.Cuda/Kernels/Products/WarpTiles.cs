@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using PureSharpQLoRA.Cuda.Intrinsics;
+using PureSharpQLoRA.Cuda.Kernels.Tiles;
 
 namespace PureSharpQLoRA.Cuda.Kernels.Products;
 
@@ -26,7 +27,7 @@ internal interface IWarpRow<TSelf>
         where TRight : struct, ITensorOperand;
 
     static abstract TSelf MultiplyAdd<TCore>(TSelf c, U4 a, RightFragments b)
-        where TCore : struct, IMultiplier;
+        where TCore : struct, ITensorCore;
 
     static abstract void ForEach<TAction>(TSelf c, TAction action, int row, int column)
         where TAction : struct, ITileAction<TAction>;
@@ -39,7 +40,7 @@ internal struct WarpCell
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static WarpCell MultiplyAdd<TCore>(WarpCell c, U4 a, U4 b)
-        where TCore : struct, IMultiplier => new()
+        where TCore : struct, ITensorCore => new()
         {
             Left = TCore.MultiplyAdd(c.Left, a, b.X, b.Y),
             Right = TCore.MultiplyAdd(c.Right, a, b.Z, b.W),
@@ -67,7 +68,7 @@ internal struct WarpRow32 : IWarpRow<WarpRow32>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static WarpRow32 MultiplyAdd<TCore>(WarpRow32 c, U4 a, RightFragments b)
-        where TCore : struct, IMultiplier => new()
+        where TCore : struct, ITensorCore => new()
         {
             _c0 = WarpCell.MultiplyAdd<TCore>(c._c0, a, b.F0),
             _c1 = WarpCell.MultiplyAdd<TCore>(c._c1, a, b.F1),
@@ -105,7 +106,7 @@ internal struct WarpRow64 : IWarpRow<WarpRow64>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static WarpRow64 MultiplyAdd<TCore>(WarpRow64 c, U4 a, RightFragments b)
-        where TCore : struct, IMultiplier => new()
+        where TCore : struct, ITensorCore => new()
         {
             _c0 = WarpCell.MultiplyAdd<TCore>(c._c0, a, b.F0),
             _c1 = WarpCell.MultiplyAdd<TCore>(c._c1, a, b.F1),
@@ -134,7 +135,7 @@ internal interface IWarpTile<TSelf>
 
     /// <summary>Adds the product of 16 steps.</summary>
     static abstract TSelf MultiplyAdd<TCore, TLeft, TRight>(TSelf c, LanePlace left, uint leftTile, LanePlace right, uint rightTile, int half)
-        where TCore : struct, IMultiplier
+        where TCore : struct, ITensorCore
         where TLeft : struct, ITensorOperand
         where TRight : struct, ITensorOperand;
 
@@ -163,7 +164,7 @@ internal struct WarpTile32<TRow> : IWarpTile<WarpTile32<TRow>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static WarpTile32<TRow> MultiplyAdd<TCore, TLeft, TRight>(
         WarpTile32<TRow> c, LanePlace left, uint leftTile, LanePlace right, uint rightTile, int half)
-        where TCore : struct, IMultiplier
+        where TCore : struct, ITensorCore
         where TLeft : struct, ITensorOperand
         where TRight : struct, ITensorOperand
     {
@@ -205,7 +206,7 @@ internal struct WarpTile64<TRow> : IWarpTile<WarpTile64<TRow>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static WarpTile64<TRow> MultiplyAdd<TCore, TLeft, TRight>(
         WarpTile64<TRow> c, LanePlace left, uint leftTile, LanePlace right, uint rightTile, int half)
-        where TCore : struct, IMultiplier
+        where TCore : struct, ITensorCore
         where TLeft : struct, ITensorOperand
         where TRight : struct, ITensorOperand
     {
