@@ -56,6 +56,22 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
 
     public void CompleteBackward() => inner.CompleteBackward();
 
+    public MemoryPool? HostMemory => inner.HostMemory;
+
+    public void CopyToHost(Tensor from, Tensor to)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.CopyToHost(from, to);
+        Count("upload, download", start, 0);
+    }
+
+    public void CopyFromHost(Tensor from, Tensor to)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.CopyFromHost(from, to);
+        Count("upload, download", start, 0);
+    }
+
     public void Fill(Tensor x, float value)
     {
         long start = Stopwatch.GetTimestamp();
@@ -244,6 +260,14 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
         long start = Stopwatch.GetTimestamp();
         inner.ColumnDots(x, y, denominator, result, accumulate);
         Count("dora", start, 2 * x.Shape.Count);
+    }
+
+    public void AdamW8Bit(
+        Tensor parameter, Tensor gradient, Tensor firstCodes, Tensor firstMaxima, Tensor secondCodes, Tensor secondMaxima, in AdamWStep step, Tensor control)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.AdamW8Bit(parameter, gradient, firstCodes, firstMaxima, secondCodes, secondMaxima, step, control);
+        Count("adamw", start, 14 * parameter.Shape.Count);
     }
 
     public void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control)

@@ -17,6 +17,9 @@ public enum DataType
 
     /// <summary>4-bit NormalFloat codes, two a byte, with one absolute maximum per 64 elements (Dettmers et al. 2023, arXiv:2305.14314).</summary>
     Nf4,
+
+    /// <summary>Unsigned integer, 1 byte: codes of 8-bit moments.</summary>
+    UInt8,
 }
 
 /// <summary>Sizes of data types.</summary>
@@ -27,6 +30,7 @@ public static class DataTypes
     {
         DataType.Float32 or DataType.Int32 => 4 * count,
         DataType.Float16 or DataType.BFloat16 => 2 * count,
+        DataType.UInt8 => count,
         DataType.Nf4 => (count + 1) / 2,
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "Unknown data type."),
     };

@@ -10,6 +10,7 @@ public sealed class Tape : IDisposable
     private readonly Dictionary<Type, Stack<TapeNode>> _spareNodes = [];
     private readonly TensorScope _scope;
     private readonly TensorScope _leafGradients;
+    private readonly TensorScope? _setAside;
     private readonly List<Tensor> _leaves = [];
     private ulong _randomCounter;
 
@@ -20,6 +21,7 @@ public sealed class Tape : IDisposable
         Backend = backend;
         _scope = new TensorScope(backend.Memory, MemoryPurpose.Activations);
         _leafGradients = new TensorScope(backend.Memory, MemoryPurpose.Activations);
+        _setAside = backend.HostMemory is { } host ? new TensorScope(host, MemoryPurpose.Activations) : null;
     }
 
     /// <summary>What computes.</summary>
@@ -33,6 +35,12 @@ public sealed class Tape : IDisposable
 
     /// <summary>What is computed again in the backward pass.</summary>
     public RecomputePolicy Recompute { get; set; } = RecomputePolicy.Cheap;
+
+    /// <summary>
+    /// Whether the inputs of blocks that are computed again wait for it in the host's memory; no operation but their block may read them. Has no effect
+    /// on a backend without <see cref="IBackend.HostMemory"/>.
+    /// </summary>
+    public bool OffloadsBlockInputs { get; set; }
 
     /// <summary>The random state of this step; dropout and noise depend on it, on their order in the model, and on nothing else.</summary>
     public ulong RandomSeed { get; set; }
@@ -104,6 +112,7 @@ public sealed class Tape : IDisposable
         _leaves.Clear();
         _leafGradients.Reset();
         _scope.Reset();
+        _setAside?.Reset();
         _randomCounter = 0;
     }
 
@@ -112,6 +121,7 @@ public sealed class Tape : IDisposable
     {
         Reset();
         _leafGradients.Dispose();
+        _setAside?.Dispose();
         _scope.Dispose();
     }
 
@@ -240,9 +250,31 @@ public sealed class Tape : IDisposable
         }
 
         CheckpointNode node = NewNode<CheckpointNode>();
-        node.Set(block, x, layout, counter);
+        node.Set(block, x, layout, counter, SetAside(x));
         Record(node, y);
         return y;
+    }
+
+    /// <summary>Moves a block's input to the host's memory where that is wanted, or returns null.</summary>
+    private Tensor? SetAside(Tensor x)
+    {
+        if (!OffloadsBlockInputs || _setAside is null || x.IsPersistent)
+        {
+            return null;
+        }
+
+        Tensor inHost = _setAside.Allocate(x.Shape, x.DataType);
+        Backend.CopyToHost(x, inHost);
+        x.ReleaseMemory();
+        return inHost;
+    }
+
+    /// <summary>Brings a block's input back.</summary>
+    private void BringBack(Tensor inHost, Tensor x)
+    {
+        _scope.Rematerialize(x);
+        Backend.CopyFromHost(inHost, x);
+        inHost.ReleaseMemory();
     }
 
     private void BackwardFrom(int first)
@@ -285,15 +317,21 @@ public sealed class Tape : IDisposable
         private IBlock? _block;
         private Tensor? _x;
         private SequenceLayout? _layout;
+        private Tensor? _inHost;
         private ulong _randomCounter;
 
-        public void Set(IBlock block, Tensor x, SequenceLayout layout, ulong randomCounter) =>
-            (_block, _x, _layout, _randomCounter) = (block, x, layout, randomCounter);
+        public void Set(IBlock block, Tensor x, SequenceLayout layout, ulong randomCounter, Tensor? inHost) =>
+            (_block, _x, _layout, _randomCounter, _inHost) = (block, x, layout, randomCounter, inHost);
 
         protected internal override void Backward(Tape tape)
         {
             Tensor gradient = GradientOf(Output)!;
             Output.ReleaseMemory();
+            if (_inHost is not null)
+            {
+                tape.BringBack(_inHost, _x!);
+            }
+
             ulong counter = tape._randomCounter;
             tape._randomCounter = _randomCounter;
             int first = tape._nodes.Count;
@@ -311,6 +349,10 @@ public sealed class Tape : IDisposable
             tape._scope.ReleaseFrom(mark, _x!.Gradient);
         }
 
-        protected internal override void Clear() => (_block, _x, _layout) = (null, null, null);
+        protected internal override void Clear()
+        {
+            _inHost?.ReleaseMemory();
+            (_block, _x, _layout, _inHost) = (null, null, null, null);
+        }
     }
 }

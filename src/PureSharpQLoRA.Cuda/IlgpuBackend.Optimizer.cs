@@ -63,11 +63,8 @@ public sealed partial class IlgpuBackend
         }
     }
 
-    /// <summary>
-    /// As <see cref="AdamW"/> with moments in 8 bits: codes of <see cref="DynamicMap"/>, signed for the first and unsigned for the second, and
-    /// the largest magnitude of every 256 elements.
-    /// </summary>
-    internal void AdamW8Bit(
+    /// <inheritdoc/>
+    public void AdamW8Bit(
         Tensor parameter, Tensor gradient, Tensor firstCodes, Tensor firstMaxima, Tensor secondCodes, Tensor secondMaxima, in AdamWStep step, Tensor control)
     {
         CheckOptimized(parameter, parameter, "AdamW8Bit", "the parameter");

@@ -3,7 +3,7 @@ using PureSharpQLoRA.Transformers;
 
 namespace PureSharpQLoRA.Training;
 
-/// <summary>AdamW over a model's trainable parameters, with fp32 moments (Loshchilov and Hutter 2017, arXiv:1711.05101).</summary>
+/// <summary>AdamW over a model's trainable parameters, with moments in fp32 or in 8 bits (Loshchilov and Hutter 2017, arXiv:1711.05101).</summary>
 public sealed class AdamWOptimizer : IDisposable
 {
     private readonly IBackend _backend;
@@ -29,10 +29,7 @@ public sealed class AdamWOptimizer : IDisposable
         {
             Parameter parameter = parameters[i];
             parameter.AllocateGradient(_gradients);
-            Tensor first = _moments.Allocate(parameter.Value.Shape), second = _moments.Allocate(parameter.Value.Shape);
-            backend.Fill(first, 0);
-            backend.Fill(second, 0);
-            states[i] = new ParameterState(parameter, first, second);
+            states[i] = ParameterState.Create(options.Optimizer, parameter, _moments, backend);
         }
 
         States = states;
@@ -81,7 +78,7 @@ public sealed class AdamWOptimizer : IDisposable
             ParameterState state = _stepStates[i];
             double decay = state.Parameter.HasWeightDecay ? _options.WeightDecay : 0;
             var step = new AdamWStep(learningRate, _options.AdamBeta1, _options.AdamBeta2, _options.AdamEpsilon, decay, Step + 1);
-            _backend.AdamW(state.Parameter.Value, _stepGradients[i], state.FirstMoment, state.SecondMoment, step, _control);
+            state.Update(_backend, _stepGradients[i], step, _control);
         }
     }
 
@@ -109,12 +106,6 @@ public sealed class AdamWOptimizer : IDisposable
         _moments.Dispose();
     }
 }
-
-/// <summary>A parameter and its moments.</summary>
-/// <param name="Parameter">What is trained.</param>
-/// <param name="FirstMoment">The running mean of the gradient.</param>
-/// <param name="SecondMoment">The running mean of its square.</param>
-public sealed record ParameterState(Parameter Parameter, Tensor FirstMoment, Tensor SecondMoment);
 
 /// <summary>What became of a step.</summary>
 /// <param name="GradientNorm">The norm of all gradients taken together, before clipping.</param>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Transformers;
 using PureSharpQLoRA.Transformers.Formats;
 
@@ -95,18 +96,16 @@ internal sealed class CheckpointStore(
         {
             foreach (ParameterState parameter in optimizer.States)
             {
-                TensorFiles.Read(moments, FirstName(parameter), parameter.FirstMoment, model.Backend);
-                TensorFiles.Read(moments, SecondName(parameter), parameter.SecondMoment, model.Backend);
+                foreach ((string ending, Tensor tensor) in parameter.Stored)
+                {
+                    TensorFiles.Read(moments, parameter.Parameter.Name + ending, tensor, model.Backend);
+                }
             }
         }
 
         optimizer.Step = stored.State.Step;
         return stored.State;
     }
-
-    private static string FirstName(ParameterState parameter) => parameter.Parameter.Name + ".exp_avg";
-
-    private static string SecondName(ParameterState parameter) => parameter.Parameter.Name + ".exp_avg_sq";
 
     private static StoredState ReadState(string path)
     {
@@ -137,18 +136,12 @@ internal sealed class CheckpointStore(
 
     private void SaveMoments(string path)
     {
-        var declarations = new List<SafetensorsDeclaration>(2 * optimizer.States.Count);
-        foreach (ParameterState parameter in optimizer.States)
+        (string Name, Tensor Tensor)[] stored =
+            [.. optimizer.States.SelectMany(state => state.Stored.Select(entry => (state.Parameter.Name + entry.Ending, entry.Tensor)))];
+        using var writer = new SafetensorsWriter(path, [.. stored.Select(entry => TensorFiles.Declare(entry.Name, entry.Tensor, TypeOf(entry.Tensor)))]);
+        foreach ((string name, Tensor tensor) in stored)
         {
-            declarations.Add(TensorFiles.Declare(FirstName(parameter), parameter.FirstMoment));
-            declarations.Add(TensorFiles.Declare(SecondName(parameter), parameter.SecondMoment));
-        }
-
-        using var writer = new SafetensorsWriter(path, declarations);
-        foreach (ParameterState parameter in optimizer.States)
-        {
-            TensorFiles.Write(writer, FirstName(parameter), parameter.FirstMoment, model.Backend);
-            TensorFiles.Write(writer, SecondName(parameter), parameter.SecondMoment, model.Backend);
+            TensorFiles.Write(writer, name, tensor, model.Backend, TypeOf(tensor));
         }
 
         writer.Complete();
@@ -156,7 +149,8 @@ internal sealed class CheckpointStore(
 
     /// <summary>What must be the same for a resumed run to continue bit for bit.</summary>
     private RunIdentity Identity() => new(
-        dataFingerprint, packedLength, options.BatchSize, options.GradientAccumulationSteps, options.Seed, options.Shuffle, optimizer.States.Count);
+        dataFingerprint, packedLength, options.BatchSize, options.GradientAccumulationSteps, options.Seed, options.Shuffle, optimizer.States.Count,
+        options.Optimizer);
 
     private void Check(string folder, RunIdentity stored)
     {
@@ -169,12 +163,17 @@ internal sealed class CheckpointStore(
                 ? $"gradient_accumulation_steps was {stored.GradientAccumulationSteps}, not {now.GradientAccumulationSteps}" :
             stored.Seed != now.Seed ? $"seed was {stored.Seed}, not {now.Seed}" :
             stored.Shuffle != now.Shuffle ? $"shuffle was {stored.Shuffle}, not {now.Shuffle}" :
+            stored.Optimizer != now.Optimizer ? $"optim was {NameOf(stored.Optimizer)}, not {NameOf(now.Optimizer)}" :
             stored.Parameters != now.Parameters ? $"it has {stored.Parameters} trained tensors, this run {now.Parameters}" : null;
         if (difference is not null)
         {
             throw new TrainingException($"{folder} does not belong to this run: {difference}. Use the settings of its run.yaml.");
         }
     }
+
+    private static string NameOf(OptimizerType type) => type == OptimizerType.AdamW8Bit ? "adamw_bnb_8bit" : "adamw_torch";
+
+    private static SafetensorsType TypeOf(Tensor tensor) => tensor.DataType == DataType.UInt8 ? SafetensorsType.UInt8 : SafetensorsType.Float32;
 
     private static string Packing(RunIdentity identity) => identity.PackedLength is { } length ? $"in rows of {length} tokens" : "off";
 
@@ -194,7 +193,8 @@ internal sealed class CheckpointStore(
     }
 
     private sealed record RunIdentity(
-        string Data, int? PackedLength, int BatchSize, int GradientAccumulationSteps, ulong Seed, bool Shuffle, int Parameters);
+        string Data, int? PackedLength, int BatchSize, int GradientAccumulationSteps, ulong Seed, bool Shuffle, int Parameters,
+        OptimizerType Optimizer = OptimizerType.AdamW);
 
     private sealed record StoredState(TrainerState State, RunIdentity Identity);
 }

@@ -54,6 +54,11 @@ public sealed class Trainer : IDisposable
             throw new TrainingException("There is nothing to learn in the data set: all labels are -100, or it is empty. Check what is masked, and max_length.");
         }
 
+        if (options.ActivationOffloading && !model.Backend.SharesHostMemory && model.Backend.HostMemory is null)
+        {
+            throw new TrainingException($"{model.Backend.Name} cannot keep activations in the host's memory; set activation_offloading to false.");
+        }
+
         (_model, _backend, _data, _options, _heldOut, _observers) = (model, model.Backend, data, options, heldOut, observers);
         _planner = new BatchPlanner(data, new BatchOptions
         {
@@ -71,6 +76,7 @@ public sealed class Trainer : IDisposable
             IsRecording = true,
             IsTraining = true,
             Recompute = options.GradientCheckpointing ? RecomputePolicy.Blocks : RecomputePolicy.Cheap,
+            OffloadsBlockInputs = options.ActivationOffloading,
         };
         _step = new ModelStep(model, _tape);
         _state.LossScaler = NewLossScaler();

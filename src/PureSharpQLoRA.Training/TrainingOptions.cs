@@ -33,6 +33,9 @@ public sealed record TrainingOptions
     /// <summary>Decoupled weight decay (weight_decay).</summary>
     public double WeightDecay { get; init; }
 
+    /// <summary>What updates the parameters (optim).</summary>
+    public OptimizerType Optimizer { get; init; }
+
     /// <summary>Decay of the first moment (adam_beta1).</summary>
     public double AdamBeta1 { get; init; } = 0.9;
 
@@ -47,6 +50,9 @@ public sealed record TrainingOptions
 
     /// <summary>Keep only the input of each block and compute the rest again (gradient_checkpointing).</summary>
     public bool GradientCheckpointing { get; init; }
+
+    /// <summary>Keep the inputs of blocks in the host's memory until their backward pass; with gradient checkpointing only (activation_offloading).</summary>
+    public bool ActivationOffloading { get; init; }
 
     /// <summary>Noise on embeddings; 0 for none (neftune_noise_alpha).</summary>
     public float NeftuneNoiseAlpha { get; init; }
@@ -87,6 +93,11 @@ public sealed record TrainingOptions
         Require(AdamBeta2 is >= 0 and < 1, "adam_beta2", AdamBeta2, "in [0, 1)");
         Require(AdamEpsilon > 0, "adam_epsilon", AdamEpsilon, "above 0");
         Require(MaxGradientNorm >= 0, "max_grad_norm", MaxGradientNorm, "0 or above");
+        if (ActivationOffloading && !GradientCheckpointing)
+        {
+            throw new ArgumentException("activation_offloading keeps the inputs of blocks that are computed again: it needs gradient_checkpointing true.");
+        }
+
         Require(NeftuneNoiseAlpha >= 0, "neftune_noise_alpha", NeftuneNoiseAlpha, "0 or above");
         Require(LoggingSteps >= 1, "logging_steps", LoggingSteps, "at least 1");
         Require(EvalSteps >= 0, "eval_steps", EvalSteps, "0 or above");

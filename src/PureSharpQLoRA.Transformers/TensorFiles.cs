@@ -5,7 +5,7 @@ using PureSharpQLoRA.Transformers.Formats;
 
 namespace PureSharpQLoRA.Transformers;
 
-/// <summary>Moves fp32 tensors between a device and safetensors files, a bounded piece at a time.</summary>
+/// <summary>Moves tensors of fp32, or of bytes, between a device and safetensors files, a bounded piece at a time.</summary>
 public static class TensorFiles
 {
     private const int PieceElements = 1 << 20;
@@ -13,7 +13,7 @@ public static class TensorFiles
     /// <summary>The declaration of a tensor for a file.</summary>
     /// <param name="name">Its name there.</param>
     /// <param name="tensor">Gives the extents.</param>
-    /// <param name="type">How it will be stored: F32, F16 or BF16.</param>
+    /// <param name="type">How it will be stored: F32, F16 or BF16; U8 for bytes.</param>
     public static SafetensorsDeclaration Declare(string name, Tensor tensor, SafetensorsType type = SafetensorsType.Float32)
     {
         ArgumentNullException.ThrowIfNull(tensor);
@@ -26,12 +26,20 @@ public static class TensorFiles
         return new SafetensorsDeclaration(name, type, extents);
     }
 
-    /// <summary>Writes an fp32 tensor under its declared name, converted to the declared type.</summary>
+    /// <summary>Writes an fp32 tensor under its declared name, converted to the declared type; bytes as they are.</summary>
     public static void Write(SafetensorsWriter writer, string name, Tensor tensor, IBackend backend, SafetensorsType type = SafetensorsType.Float32)
     {
         ArgumentNullException.ThrowIfNull(writer);
         ArgumentNullException.ThrowIfNull(tensor);
         ArgumentNullException.ThrowIfNull(backend);
+        if (tensor.DataType == DataType.UInt8)
+        {
+            var bytes = new byte[tensor.Bytes];
+            backend.Download(tensor, bytes);
+            writer.Write(name, bytes);
+            return;
+        }
+
         using var views = new TensorScope(backend.Memory, MemoryPurpose.Workspace);
         int rowsPerPiece = Math.Max(1, PieceElements / Math.Max(1, tensor.Shape.Columns));
         var values = new float[Math.Min(rowsPerPiece, tensor.Shape.Rows) * tensor.Shape.Columns];
@@ -62,7 +70,7 @@ public static class TensorFiles
         }
     }
 
-    /// <summary>Reads a tensor of any floating-point type into an fp32 tensor of the same extents.</summary>
+    /// <summary>Reads a tensor of any floating-point type into an fp32 tensor of the same extents; bytes into one of bytes.</summary>
     /// <exception cref="WeightFormatException">The file has no such tensor, or one of another shape.</exception>
     public static void Read(SafetensorsFile file, string name, Tensor tensor, IBackend backend)
     {
@@ -71,6 +79,19 @@ public static class TensorFiles
         ArgumentNullException.ThrowIfNull(backend);
         SafetensorsEntry entry = file.Find(name);
         RequireShape(file.Path, entry, tensor.Shape);
+        if (tensor.DataType == DataType.UInt8)
+        {
+            if (entry.Type != SafetensorsType.UInt8)
+            {
+                throw new WeightFormatException(file.Path, $"has the type {entry.Type.HeaderName()}, but U8 is needed", name);
+            }
+
+            var bytes = new byte[entry.Bytes];
+            file.ReadBytes(entry, 0, bytes);
+            backend.Upload(bytes, tensor);
+            return;
+        }
+
         using var views = new TensorScope(backend.Memory, MemoryPurpose.Workspace);
         int rowsPerPiece = Math.Max(1, PieceElements / Math.Max(1, tensor.Shape.Columns));
         var values = new float[Math.Min(rowsPerPiece, tensor.Shape.Rows) * tensor.Shape.Columns];

@@ -28,6 +28,23 @@ public sealed class EstimateTests
     }
 
     [Fact]
+    public void Optimizer_states_in_8_bits_take_about_a_quarter()
+    {
+        using TemporaryFolder folder = NewModel("Llama-8B", Configs.Llama8B);
+
+        double whole = States("adamw_torch"), quarter = States("paged_adamw_8bit");
+
+        Assert.InRange(quarter / whole, 0.25, 0.26);
+
+        double States(string optimizer)
+        {
+            CliRun run = CliRun.Of("estimate", folder.File("Llama-8B"), "--optim", optimizer, "--json").MustExitWith(ExitCodes.Done);
+            using JsonDocument table = JsonDocument.Parse(run.Output);
+            return table.RootElement.GetProperty("qlora").GetProperty("optimizer_states_bytes").GetInt64();
+        }
+    }
+
+    [Fact]
     public void A_size_replaces_the_list_of_cards()
     {
         using TemporaryFolder folder = NewModel("tiny", Configs.Tiny);

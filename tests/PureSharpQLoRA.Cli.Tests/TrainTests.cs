@@ -53,6 +53,16 @@ public sealed class TrainTests(TinyModel model) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void The_8_bit_optimizer_learns_too()
+    {
+        string output = model.NewPath("optimizer");
+        model.Train(model.Host, output, "--optim", "adamw_bnb_8bit", "--finetuning-type", "full", "--load-in-4bit", "false", "--save-steps", "4").MustExitWith(ExitCodes.Done);
+        double[] losses = Losses(output);
+        Assert.True(losses[^1] < losses[0], string.Join(", ", losses));
+        Assert.Contains(".state1", File.ReadAllText(Path.Combine(output, "checkpoint-4", "optimizer.safetensors")), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Run_yaml_repeats_a_run()
     {
         string first = model.NewPath("first"), second = model.NewPath("second");

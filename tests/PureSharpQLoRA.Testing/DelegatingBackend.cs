@@ -100,6 +100,15 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
     public virtual void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control) =>
         inner.AdamW(parameter, gradient, firstMoment, secondMoment, step, control);
 
+    public virtual void AdamW8Bit(Tensor parameter, Tensor gradient, Tensor firstCodes, Tensor firstMaxima, Tensor secondCodes, Tensor secondMaxima, in AdamWStep step, Tensor control) =>
+        inner.AdamW8Bit(parameter, gradient, firstCodes, firstMaxima, secondCodes, secondMaxima, step, control);
+
+    public virtual MemoryPool? HostMemory => inner.HostMemory;
+
+    public virtual void CopyToHost(Tensor from, Tensor to) => inner.CopyToHost(from, to);
+
+    public virtual void CopyFromHost(Tensor from, Tensor to) => inner.CopyFromHost(from, to);
+
     public virtual void CompleteBackward() => inner.CompleteBackward();
 
     /// <summary>Does nothing: the inner backend belongs to whoever made it.</summary>

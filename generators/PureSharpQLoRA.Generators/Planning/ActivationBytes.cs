@@ -9,7 +9,10 @@ public static class ActivationBytes
     public static long PerToken(ModelSpec spec, PlanOptions options)
     {
         long hidden = spec.HiddenSize * BytesPerValue(options);
-        return (2 * hidden) + (spec.Layers * (options.Checkpointing == Checkpointing.Full ? hidden : BlockPerToken(spec, options)));
+        long blocks = options.Checkpointing != Checkpointing.Full ? spec.Layers * BlockPerToken(spec, options)
+            : options.OffloadsActivations ? hidden
+            : spec.Layers * hidden;
+        return (2 * hidden) + blocks;
     }
 
     /// <summary>Of the block whose gradient is being computed: what is recomputed for it, and the gradients that pass through it.</summary>

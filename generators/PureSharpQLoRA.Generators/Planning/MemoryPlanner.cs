@@ -35,8 +35,6 @@ public static class MemoryPlanner
     // Decoded panels, reduction buffers and the pool's rounding.
     private const long ScratchBytes = 64L << 20;
 
-    private const int OptimizerBlockSize = 256;
-
     // As the engine's loss cuts its tokens: chunks whose fp32 logits take about 32 MiB.
     private const long LogitChunkBytes = 32L << 20;
     private const long SmallestLogitChunk = 16;
@@ -57,7 +55,7 @@ public static class MemoryPlanner
                 new(OtherWeights, 2 * WeightCounts.Other(spec)),
                 new(Adapters, adapters * options.AdapterBits / 8),
                 new(Gradients, isFull ? 2 * trained : adapters * options.AdapterBits / 8),
-                new(Optimizer, OptimizerBytes(trained, options.OptimizerBits)),
+                new(Optimizer, OptimizerBytes.Of(spec, options)),
                 new(Activations, options.Tokens * ActivationBytes.PerToken(spec, options)),
                 new(BlockInFlight, options.Tokens * ActivationBytes.InFlightPerToken(spec, options)),
                 new(Logits, LogitBytes(spec, options.Tokens)),
@@ -92,8 +90,4 @@ public static class MemoryPlanner
         long chunk = Math.Max(SmallestLogitChunk, Math.Min(LargestLogitChunk, LogitChunkBytes / tokenBytes / SmallestLogitChunk * SmallestLogitChunk));
         return Math.Min(tokens, chunk) * tokenBytes;
     }
-
-    private static long OptimizerBytes(long trained, int bits) => bits == 8
-        ? 2 * (trained + (4 * ((trained + OptimizerBlockSize - 1) / OptimizerBlockSize)))
-        : 2 * trained * bits / 8;
 }

@@ -22,6 +22,7 @@ public static class MemoryTable
         var text = new StringBuilder();
         string recomputed = options.Checkpointing switch
         {
+            Checkpointing.Full when options.OffloadsActivations => "gradient checkpointing, activations offloaded",
             Checkpointing.Full => "gradient checkpointing",
             Checkpointing.Selective => "selective checkpointing",
             _ => "no gradient checkpointing",

@@ -46,13 +46,16 @@ public sealed record PlanOptions
     /// <summary>What is recomputed.</summary>
     public Checkpointing Checkpointing { get; init; } = Checkpointing.Full;
 
+    /// <summary>Whether the inputs of blocks that are recomputed as a whole wait in the host's memory: the device then holds one at a time.</summary>
+    public bool OffloadsActivations { get; init; }
+
     /// <summary>The linear layers that get adapters, as target_modules names them; empty for all of a block's.</summary>
     public EquatableArray<string> TargetModules { get; init; }
 
     /// <summary>Whether NF4's absmax values are quantised as well.</summary>
     public bool DoubleQuantization { get; init; }
 
-    /// <summary>Bits of a value of AdamW's two moments: 32, or 8 in blocks of 256 with an fp32 absmax each.</summary>
+    /// <summary>Bits of a value of AdamW's two moments: 32, or 8 in blocks of 256 with an fp32 absmax each (32 in small tensors).</summary>
     public int OptimizerBits { get; init; } = 32;
 
     /// <summary>Bits of an adapter's weights and gradients: 32 or 16.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using static PureSharpQLoRA.Core.Cpu.VectorParts;
 
@@ -44,67 +45,57 @@ public sealed unsafe partial class CpuBackend
 
         _adam.Run(
             _team,
+            new AdamFactors(step, gradientScale: values[1]),
             WriteFloats(parameter, "AdamW", "the parameter"),
             ReadFloats(gradient, "AdamW", "the gradient"),
             WriteFloats(firstMoment, "AdamW", "the first moment"),
             WriteFloats(secondMoment, "AdamW", "the second moment"),
-            parameter.Shape.Count,
-            step,
-            gradientScale: values[1]);
+            parameter.Shape.Count);
+    }
+
+    /// <summary>One step of as many elements as a vector has.</summary>
+    /// <returns>The updated parameters.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> AdamUpdate(in AdamFactors f, Vector512<float> g, ref Vector512<float> m, ref Vector512<float> v, Vector512<float> p)
+    {
+        m = Vector512.FusedMultiplyAdd(g - m, Vector512.Create(f.OneMinusBeta1), m);
+        v = Vector512.FusedMultiplyAdd(g * g, Vector512.Create(f.OneMinusBeta2), v * f.Beta2);
+        Vector512<float> denominator = (Vector512.Sqrt(v) / Vector512.Create(f.RootCorrection)) + Vector512.Create(f.Epsilon);
+        return (p * f.Decay) - (m / denominator * f.StepSize);
     }
 
     private sealed class AdamWork : ParallelRange
     {
+        private AdamFactors _factors;
         private float* _parameter;
         private float* _gradient;
         private float* _first;
         private float* _second;
         private long _count;
-        private float _gradientScale;
-        private float _decay;
-        private float _oneMinusBeta1;
-        private float _beta2;
-        private float _oneMinusBeta2;
-        private float _stepSize;
-        private float _rootCorrection;
-        private float _epsilon;
 
-        public void Run(ThreadTeam team, float* parameter, float* gradient, float* first, float* second, long count, in AdamWStep step, float gradientScale)
+        public void Run(ThreadTeam team, in AdamFactors factors, float* parameter, float* gradient, float* first, float* second, long count)
         {
+            _factors = factors;
             _parameter = parameter;
             _gradient = gradient;
             _first = first;
             _second = second;
             _count = count;
-
-            // Factors are formed in double and rounded once, as PyTorch forms its scalars.
-            _gradientScale = gradientScale;
-            _decay = (float)(1 - (step.LearningRate * step.WeightDecay));
-            _oneMinusBeta1 = (float)(1 - step.Beta1);
-            _beta2 = (float)step.Beta2;
-            _oneMinusBeta2 = (float)(1 - step.Beta2);
-            _stepSize = (float)(step.LearningRate / (1 - Math.Pow(step.Beta1, step.Step)));
-            _rootCorrection = (float)Math.Sqrt(1 - Math.Pow(step.Beta2, step.Step));
-            _epsilon = (float)step.Epsilon;
             Start(team, checked((int)((count + FlatRow - 1) / FlatRow)), 2);
         }
 
         protected override void Execute(int first, int end, int member)
         {
+            AdamFactors f = _factors;
             long to = Math.Min(_count, (long)end * FlatRow);
             for (long i = (long)first * FlatRow; i < to; i += Lanes)
             {
                 int count = (int)Math.Min(Lanes, to - i);
-                Vector512<float> g = Load(_gradient + i, count) * _gradientScale;
+                Vector512<float> g = Load(_gradient + i, count) * f.GradientScale;
                 Vector512<float> m = Load(_first + i, count), v = Load(_second + i, count);
-                Vector512<float> p = Load(_parameter + i, count) * _decay;
-                m = Vector512.FusedMultiplyAdd(g - m, Vector512.Create(_oneMinusBeta1), m);
-                v = Vector512.FusedMultiplyAdd(g * g, Vector512.Create(_oneMinusBeta2), v * _beta2);
-                Vector512<float> denominator = (Vector512.Sqrt(v) / Vector512.Create(_rootCorrection)) + Vector512.Create(_epsilon);
-                p -= m / denominator * _stepSize;
+                Store(AdamUpdate(f, g, ref m, ref v, Load(_parameter + i, count)), _parameter + i, count);
                 Store(m, _first + i, count);
                 Store(v, _second + i, count);
-                Store(p, _parameter + i, count);
             }
         }
     }

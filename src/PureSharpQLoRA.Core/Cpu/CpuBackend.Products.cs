@@ -92,9 +92,9 @@ public sealed unsafe partial class CpuBackend
     private static void CheckWeight(Tensor weight, string operation, string operand)
     {
         ArgumentNullException.ThrowIfNull(weight);
-        if (weight.DataType == DataType.Int32)
+        if (weight.DataType is DataType.Int32 or DataType.UInt8)
         {
-            throw new ShapeException(operation, operand, "Float32, Float16, BFloat16 or Nf4", "Int32");
+            throw new ShapeException(operation, operand, "Float32, Float16, BFloat16 or Nf4", weight.DataType.ToString());
         }
 
         if (weight.DataType == DataType.Nf4 && weight.Quantization is null)

@@ -26,6 +26,18 @@ public partial interface IBackend
     /// Changes nothing where that says that a gradient is not finite.
     /// </summary>
     void AdamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, in AdamWStep step, Tensor control);
+
+    /// <summary>As <see cref="AdamW"/>, with moments in 8 bits: see <see cref="Quantization.EightBitMoments"/>.</summary>
+    /// <param name="parameter">fp32.</param>
+    /// <param name="gradient">fp32, of the parameter's shape.</param>
+    /// <param name="firstCodes">UInt8, of the parameter's shape.</param>
+    /// <param name="firstMaxima">[blocks] fp32.</param>
+    /// <param name="secondCodes">UInt8, of the parameter's shape.</param>
+    /// <param name="secondMaxima">[blocks] fp32.</param>
+    /// <param name="step">The factors.</param>
+    /// <param name="control">What <see cref="GradientNorm"/> left.</param>
+    void AdamW8Bit(
+        Tensor parameter, Tensor gradient, Tensor firstCodes, Tensor firstMaxima, Tensor secondCodes, Tensor secondMaxima, in AdamWStep step, Tensor control);
 }
 
 /// <summary>What <see cref="IBackend.GradientNorm"/> found, as it lies in the four elements of a control tensor.</summary>

@@ -3,8 +3,8 @@ using System.Numerics;
 namespace PureSharpQLoRA.Core.Quantization;
 
 /// <summary>
-/// Quantises the absolute maxima of NF4 blocks to 8 bits: less their mean, in blocks of 256, with bitsandbytes' signed dynamic map
-/// (arXiv:2305.14314, section 3; the map is from Dettmers 2016, arXiv:1511.04561). Thread-safe; never allocates.
+/// Quantises the absolute maxima of NF4 blocks to 8 bits: less their mean, in blocks of 256, with the signed
+/// <see cref="DynamicMap"/> (arXiv:2305.14314, section 3). Thread-safe; never allocates.
 /// </summary>
 public static class DoubleQuantizer
 {
@@ -12,10 +12,8 @@ public static class DoubleQuantizer
     private const int Rows = 4;
     private const int Levels = 4;
 
-    private static readonly float[] MapValues = CreateMap();
-
     /// <summary>The 256 values of the codes, ascending.</summary>
-    public static ReadOnlySpan<float> Map => MapValues;
+    public static ReadOnlySpan<float> Map => DynamicMap.Signed;
 
     /// <summary>Quantises absolute maxima around their mean.</summary>
     /// <param name="absmax">[blocks].</param>
@@ -152,12 +150,13 @@ public static class DoubleQuantizer
         }
 
         const float HalfSteps = 32767.5f;
+        ReadOnlySpan<float> map = DynamicMap.Signed;
         float rounded = (Math.Clamp(MathF.Round((value + 1) * HalfSteps), 0, 2 * HalfSteps) / HalfSteps) - 1;
         int low = 0, high = 255;
         while (low < high)
         {
             int middle = (low + high + 1) / 2;
-            if (MapValues[middle] <= rounded)
+            if (map[middle] <= rounded)
             {
                 low = middle;
             }
@@ -167,32 +166,7 @@ public static class DoubleQuantizer
             }
         }
 
-        return (byte)(low < 255 && MapValues[low + 1] - rounded < rounded - MapValues[low] ? low + 1 : low);
-    }
-
-    /// <summary>Seven decades down from 1, each cut twice as finely as the one below, both signs, and 0 and 1.</summary>
-    private static float[] CreateMap()
-    {
-        const int Decades = 7;
-        var map = new List<float>(256) { 0, 1 };
-        for (int decade = 0; decade < Decades; decade++)
-        {
-            int items = 1 << decade;
-            float step = (1f - 0.1f) / items;
-            float power = (float)Math.Pow(10, decade - (Decades - 1));
-            for (int i = 0; i < items; i++)
-            {
-                float mean = (Boundary(i) + Boundary(i + 1)) / 2;
-                map.Add(power * mean);
-                map.Add(-power * mean);
-            }
-
-            // Counted from the nearer end and rounded once, as PyTorch's linspace does.
-            float Boundary(int i) => i < (items + 1) / 2 ? MathF.FusedMultiplyAdd(step, i, 0.1f) : MathF.FusedMultiplyAdd(-step, items - i, 1f);
-        }
-
-        map.Sort();
-        return [.. map];
+        return (byte)(low < 255 && map[low + 1] - rounded < rounded - map[low] ? low + 1 : low);
     }
 
     private static void CheckLengths(int absmax, int codes, int nestedAbsmax)

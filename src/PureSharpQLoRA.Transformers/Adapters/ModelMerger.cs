@@ -1,8 +1,6 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Core.Quantization;
 using PureSharpQLoRA.Transformers.Formats;
 
@@ -36,7 +34,6 @@ public sealed class ModelMerger
 
     private readonly CheckpointReader _source;
     private readonly PeftAdapterFile _adapter;
-    private readonly Dictionary<string, PeftModule> _modules;
     private readonly MergeOptions _options;
     private double _maxChange;
     private double _sumOfChanges;
@@ -45,7 +42,6 @@ public sealed class ModelMerger
     private ModelMerger(CheckpointReader source, PeftAdapterFile adapter, MergeOptions options)
     {
         (_source, _adapter, _options) = (source, adapter, options);
-        _modules = adapter.Modules.ToDictionary(module => module.Path + ".weight", StringComparer.Ordinal);
     }
 
     /// <summary>Merges an adapter into a model.</summary>
@@ -79,43 +75,9 @@ public sealed class ModelMerger
         return new MergeReport(adapter.Modules.Count, merger._changed, merger._maxChange, merger._sumOfChanges / Math.Max(1, merger._changed), shards);
     }
 
-    /// <summary>The tensors of the new model; every module of the adapter must have its weight among them.</summary>
-    private List<MergedTensor> Plan()
-    {
-        List<MergedTensor> tensors = [];
-        foreach (CheckpointTensor tensor in _source.Tensors.Values.OrderBy(tensor => tensor.Entry.Name, StringComparer.Ordinal))
-        {
-            string name = tensor.Entry.Name;
-            if (IsPartOfQuantizedWeight(name))
-            {
-                continue;
-            }
-
-            _modules.TryGetValue(name, out PeftModule? module);
-            bool quantized = _source.TryGetNf4(name, out Nf4Entry? nf4);
-            IReadOnlyList<long> shape = quantized ? [nf4!.Shape[0], nf4.Shape[1]] : tensor.Entry.Shape;
-            if (module is not null && (shape.Count != 2 || shape[0] != module.Outputs || shape[1] != module.Inputs))
-            {
-                throw new WeightFormatException(
-                    _adapter.Folder,
-                    $"the adapter is for another model: {module.Path} maps {module.Inputs} to {module.Outputs} there, but the model's weight is [{string.Join(", ", shape)}]");
-            }
-
-            SafetensorsType stored = quantized ? TypeOf(nf4!.OriginalType) : tensor.Entry.Type;
-            bool isFloat = stored is SafetensorsType.Float32 or SafetensorsType.Float16 or SafetensorsType.BFloat16;
-            tensors.Add(new MergedTensor(tensor, nf4, module, new SafetensorsDeclaration(name, isFloat ? _options.Type ?? stored : stored, shape)));
-        }
-
-        PeftModule? missing = _adapter.Modules.FirstOrDefault(module => !_source.Tensors.ContainsKey(module.Path + ".weight"));
-        if (missing is not null)
-        {
-            throw new WeightFormatException(_adapter.Folder, $"the adapter is for another model: {_source.Folder} has no weight {missing.Path}.weight");
-        }
-
-        return _adapter.SavedTensors.Count == 0
-            ? tensors
-            : throw new WeightFormatException(_adapter.Folder, $"the adapter replaces whole weights (modules_to_save), which is not supported: {_adapter.SavedTensors[0].Name}");
-    }
+    private List<MergedTensor> Plan() =>
+        [.. MergedWeights.Plan(_source, _adapter).Select(weight => new MergedTensor(
+            weight.Source, weight.Nf4, weight.Module, new SafetensorsDeclaration(weight.Name, weight.IsFloat ? _options.Type ?? weight.Type : weight.Type, weight.Shape)))];
 
     private int Write(string folder, List<MergedTensor> tensors, IProgress<string>? progress, CancellationToken cancellation)
     {
@@ -155,8 +117,8 @@ public sealed class ModelMerger
         IReadOnlyList<long> shape = tensor.Declaration.Shape;
         int columns = shape.Count == 0 ? 1 : (int)shape[^1];
         long rows = shape.Aggregate(1L, (count, extent) => count * extent) / Math.Max(1, columns);
-        float[]? decoded = tensor.Nf4 is null ? null : Decode(tensor.Nf4);
-        ModuleValues? module = tensor.Module is null ? null : new ModuleValues(_adapter, tensor.Module);
+        float[]? decoded = tensor.Nf4 is null ? null : MergedWeights.Decode(tensor.Nf4);
+        ModuleUpdate? module = tensor.Module is null ? null : new ModuleUpdate(_adapter, tensor.Module);
         int rowsPerPiece = Math.Max(1, PieceElements / Math.Max(1, columns));
         var values = new float[Math.Min(rowsPerPiece, rows) * columns];
         var halves = new ushort[values.Length];
@@ -182,7 +144,7 @@ public sealed class ModelMerger
         }
     }
 
-    private void AddAdapter(ModuleValues module, int firstRow, float[] values, int rows, int columns)
+    private void AddAdapter(ModuleUpdate module, int firstRow, float[] values, int rows, int columns)
     {
         var changes = new (double Max, double Sum)[rows];
         Parallel.For(0, rows, () => new float[columns], (i, _, merged) =>
@@ -211,17 +173,6 @@ public sealed class ModelMerger
         _changed += (long)rows * columns;
     }
 
-    private static float[] Decode(Nf4Entry entry)
-    {
-        var codes = new byte[entry.CodeBytes];
-        var absmax = new float[entry.Blocks];
-        var values = new float[entry.Shape.Count];
-        entry.ReadCodes(0, codes);
-        entry.ReadAbsmax(absmax);
-        Nf4Quantizer.Dequantize(codes, absmax, values);
-        return values;
-    }
-
     private static Span<byte> Store(Span<float> values, Span<ushort> halves, SafetensorsType type)
     {
         switch (type)
@@ -235,20 +186,6 @@ public sealed class ModelMerger
             default:
                 return MemoryMarshal.AsBytes(values);
         }
-    }
-
-    private static SafetensorsType TypeOf(DataType type) => type switch
-    {
-        DataType.BFloat16 => SafetensorsType.BFloat16,
-        DataType.Float16 => SafetensorsType.Float16,
-        _ => SafetensorsType.Float32,
-    };
-
-    /// <summary>Whether a tensor belongs to the weight whose codes are stored under the name before it.</summary>
-    private bool IsPartOfQuantizedWeight(string name)
-    {
-        int at = name.LastIndexOf(".weight.", StringComparison.Ordinal);
-        return at >= 0 && _source.Tensors.ContainsKey(name[..(at + ".weight".Length)]);
     }
 
     /// <summary>The config of the new model: no longer quantised, and of the type that its weights have.</summary>
@@ -283,67 +220,4 @@ public sealed class ModelMerger
     }
 
     private sealed record MergedTensor(CheckpointTensor Source, Nf4Entry? Nf4, PeftModule? Module, SafetensorsDeclaration Declaration);
-
-    /// <summary>What an adapter does to one weight.</summary>
-    private sealed class ModuleValues
-    {
-        private readonly PeftModule _module;
-        private readonly float[] _a;
-        private readonly float[] _b;
-        private readonly float[]? _magnitude;
-        private readonly float _scale;
-
-        public ModuleValues(PeftAdapterFile adapter, PeftModule module)
-        {
-            _module = module;
-            _scale = (float)adapter.Config.ScaleOf(module.Path);
-            _a = new float[module.Rank * module.Inputs];
-            _b = new float[module.Outputs * module.Rank];
-            adapter.ReadA(module, _a);
-            adapter.ReadB(module, _b);
-            if (module.Magnitude is not null)
-            {
-                _magnitude = new float[module.Outputs];
-                adapter.ReadMagnitude(module, _magnitude);
-            }
-        }
-
-        /// <summary>Turns a row of the base's weight into one of the merged weight.</summary>
-        public void Apply(int row, Span<float> values)
-        {
-            for (int k = 0; k < _module.Rank; k++)
-            {
-                AddScaled(_scale * _b[(row * _module.Rank) + k], _a.AsSpan(k * _module.Inputs, _module.Inputs), values);
-            }
-
-            if (_magnitude is not null)
-            {
-                double squares = 0;
-                foreach (float value in values)
-                {
-                    squares += (double)value * value;
-                }
-
-                float factor = (float)(_magnitude[row] / Math.Sqrt(squares));
-                for (int i = 0; i < values.Length; i++)
-                {
-                    values[i] *= factor;
-                }
-            }
-        }
-
-        private static void AddScaled(float factor, ReadOnlySpan<float> from, Span<float> to)
-        {
-            int i = 0;
-            for (; i <= to.Length - Vector<float>.Count; i += Vector<float>.Count)
-            {
-                (new Vector<float>(to[i..]) + (new Vector<float>(factor) * new Vector<float>(from[i..]))).CopyTo(to[i..]);
-            }
-
-            for (; i < to.Length; i++)
-            {
-                to[i] += factor * from[i];
-            }
-        }
-    }
 }

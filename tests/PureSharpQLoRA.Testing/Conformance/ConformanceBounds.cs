@@ -53,6 +53,12 @@ public sealed record ConformanceBounds
     /// <summary>Parameters and moments after several steps of the optimizer.</summary>
     public double Optimizer { get; init; } = 1e-6;
 
+    /// <summary>Parameters and maxima after a step with 8-bit moments.</summary>
+    public double Optimizer8Bit { get; init; } = 5e-7;
+
+    /// <summary>How much farther than the nearest code of an 8-bit moment another may be, in parts of the block's maximum.</summary>
+    public double CodeDistance { get; init; } = 3e-7;
+
     /// <summary>The norm of gradients and what clipping leaves: formed in double, stored in fp32.</summary>
     public double Norm { get; init; } = 1.2e-7;
 

@@ -11,6 +11,7 @@ internal static class CommandTable
         new GenerateCommand(),
         new QuantizeCommand(),
         new MergeCommand(),
+        new ExportCommand(),
         new TokenizeCommand(),
         new EstimateCommand(),
         new DevicesCommand(),

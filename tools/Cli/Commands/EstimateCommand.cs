@@ -38,6 +38,8 @@ internal sealed class EstimateCommand : ICliCommand
         new(Rank, OptionKind.Integer, "Rank of the adapters") { Min = 1, Default = "16", Aliases = ["rank"] },
         new(Targets, OptionKind.Names, "Layers with adapters") { Default = "all-linear" },
         new(Checkpoint, OptionKind.YesNo, "Recompute each block from its input; false keeps what the backward pass needs") { Default = "true" },
+        TrainOptions.OffloadingChoice,
+        TrainOptions.OptimizerChoice,
         new(CommonOptions.DoubleQuantization, OptionKind.YesNo, "Quantise the scales of NF4 as well") { Default = "false", Aliases = ["double-quant"] },
         new(CommonOptions.Device, OptionKind.Choice, "Where: activations take 16 bits with cuda, 32 with cpu") { Choices = ["cuda", "cpu"], Default = "cuda" },
     ];
@@ -82,6 +84,8 @@ internal sealed class EstimateCommand : ICliCommand
             TargetModules = targets is ["all-linear"] ? [] : [.. targets],
             Checkpointing = values.YesNo(Checkpoint) ? Checkpointing.Full : Checkpointing.Selective,
             DoubleQuantization = values.YesNo(CommonOptions.DoubleQuantization),
+            OffloadsActivations = values.YesNo(TrainOptions.Offloading) && values.Text(CommonOptions.Device) != "cpu",
+            OptimizerBits = TrainOptions.Has8BitStates(values) ? 8 : 32,
             ActivationBits = values.Text(CommonOptions.Device) == "cpu" ? 32 : 16,
         };
     }

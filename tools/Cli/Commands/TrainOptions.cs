@@ -36,6 +36,7 @@ internal static class TrainOptions
     public const string MaxGradNorm = "max-grad-norm";
     public const string Optimizer = "optim";
     public const string Checkpointing = "gradient-checkpointing";
+    public const string Offloading = "activation-offloading";
     public const string Neftune = "neftune-noise-alpha";
     public const string CompletionOnly = "completion-only-loss";
     public const string LoggingSteps = "logging-steps";
@@ -47,6 +48,17 @@ internal static class TrainOptions
     public const string ReportTo = "report-to";
     public const string Patience = "early-stopping-patience";
     public const string SamplePrompt = "sample-prompt";
+
+    /// <summary>The optimizer, under any of transformers' names for it.</summary>
+    public static OptionDefinition OptimizerChoice { get; } = new(Optimizer, OptionKind.Choice, "The optimizer; in 8 bits its states take a quarter of the memory")
+    {
+        Choices = ["adamw_torch", "adamw_bnb_8bit", "adamw_8bit", "paged_adamw_8bit"],
+        Default = "adamw_torch",
+    };
+
+    /// <summary>Whether block inputs wait in the host's memory.</summary>
+    public static OptionDefinition OffloadingChoice { get; } =
+        new(Offloading, OptionKind.YesNo, "With checkpointing on a card, keep what is saved for the backward pass in the host's memory") { Default = "false" };
 
     public static IReadOnlyList<OptionDefinition> All { get; } =
     [
@@ -80,8 +92,9 @@ internal static class TrainOptions
         new(Beta2, OptionKind.Number, "Decay of AdamW's second moment") { Min = 0, Max = 1, IsBelowMax = true, Default = "0.999", Group = "Training" },
         new(Epsilon, OptionKind.Number, "Added to the root of the second moment") { Min = 0, Default = "1e-08", Group = "Training" },
         new(MaxGradNorm, OptionKind.Number, "Gradients with a larger norm are scaled down; 0 for never") { Min = 0, Default = "1", Group = "Training" },
-        new(Optimizer, OptionKind.Choice, "The optimizer") { Choices = ["adamw_torch"], Default = "adamw_torch", Group = "Training" },
+        OptimizerChoice with { Group = "Training" },
         new(Checkpointing, OptionKind.YesNo, "Recompute each block in the backward pass: less memory, more time") { Default = "false", Group = "Training" },
+        OffloadingChoice with { Group = "Training" },
         new(Neftune, OptionKind.Number, "Noise on embeddings while training; 0 for none") { Min = 0, Default = "0", Group = "Training" },
         CommonOptions.SeedNumber with { Group = "Training" },
         new(Output, OptionKind.Path, "Folder for the results") { IsRequired = true, Group = "Run" },
@@ -116,6 +129,9 @@ internal static class TrainOptions
             ? throw new UsageException($"--{adapterOption} does not go with --finetuning-type full: no adapter is trained.")
             : full;
     }
+
+    /// <summary>Whether the optimizer keeps its states in 8 bits; transformers has several names for that.</summary>
+    public static bool Has8BitStates(OptionValues values) => values.Text(Optimizer) != "adamw_torch";
 
     public static LoadOptions Loading(OptionValues values, bool full) => new()
     {
@@ -152,11 +168,13 @@ internal static class TrainOptions
         WarmupSteps = values.Integer(WarmupSteps),
         WarmupRatio = values.Number(WarmupRatio),
         WeightDecay = values.Number(WeightDecay),
+        Optimizer = Has8BitStates(values) ? OptimizerType.AdamW8Bit : OptimizerType.AdamW,
         AdamBeta1 = values.Number(Beta1),
         AdamBeta2 = values.Number(Beta2),
         AdamEpsilon = values.Number(Epsilon),
         MaxGradientNorm = values.Number(MaxGradNorm),
         GradientCheckpointing = values.YesNo(Checkpointing),
+        ActivationOffloading = values.YesNo(Offloading),
         NeftuneNoiseAlpha = (float)values.Number(Neftune),
         LoggingSteps = values.Integer(LoggingSteps),
         EvalSteps = values.Integer(EvalSteps),

@@ -1,0 +1,93 @@
+using System.Buffers.Binary;
+using System.Diagnostics;
+using System.Globalization;
+using PureSharpQLoRA.Testing;
+using PureSharpQLoRA.Transformers.Formats;
+
+namespace PureSharpQLoRA.Transformers.Tests.Formats.Gguf;
+
+/// <summary>Truncated and mutated files: a clear error or values, never a crash, a hang or much memory. PURESHARP_FUZZ=100000 runs as many.</summary>
+public sealed class GgufFuzzTests
+{
+    private static readonly ulong[] Extremes = [0, 1, 2, 31, 33, 255, 256, 1 << 16, int.MaxValue, uint.MaxValue, 1UL << 32, 1UL << 62, long.MaxValue, 1UL << 63, ulong.MaxValue];
+
+    private static int Runs => int.TryParse(Environment.GetEnvironmentVariable("PURESHARP_FUZZ"), CultureInfo.InvariantCulture, out int runs) ? runs : 4000;
+
+    [Fact]
+    public void Damaged_files_give_clear_errors()
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        string path = folder.File("whole.gguf"), damaged = folder.File("damaged.gguf");
+        SmallGguf.Write(path);
+        byte[] whole = File.ReadAllBytes(path);
+        var random = new Random(11);
+        int refused = 0;
+        for (int run = 0; run < Runs; run++)
+        {
+            byte[] bytes = Damage(whole, random);
+            File.WriteAllBytes(damaged, bytes);
+            long start = Stopwatch.GetTimestamp(), before = GC.GetAllocatedBytesForCurrentThread();
+            try
+            {
+                SmallGguf.ReadAll(damaged);
+            }
+            catch (WeightFormatException error)
+            {
+                refused++;
+                Assert.DoesNotContain('\n', error.Message);
+            }
+
+            long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+            Assert.True(allocated <= (2 * bytes.Length) + (64 << 20), $"Run {run} allocated {allocated} bytes for a file of {bytes.Length}.");
+            Assert.True(Stopwatch.GetElapsedTime(start).TotalSeconds < 1, $"Run {run} took {Stopwatch.GetElapsedTime(start)}.");
+        }
+
+        Assert.InRange(refused, Runs / 2, Runs);
+    }
+
+    [Fact]
+    public void A_list_of_millions_of_empty_texts_takes_little_memory()
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        string path = folder.File("texts.gguf");
+        const int Count = 3_000_000;
+        byte[] start = [.. GgufFileTests.Header(0, 1), 1, 0, 0, 0, 0, 0, 0, 0, (byte)'k', 9, 0, 0, 0, 8, 0, 0, 0];
+        var bytes = new byte[start.Length + 8 + (8 * Count)];
+        start.CopyTo(bytes, 0);
+        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(start.Length), Count);
+        File.WriteAllBytes(path, bytes);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        using GgufFile file = GgufFile.Open(path);
+        WeightFormatException error = Assert.Throws<WeightFormatException>(() => file.ReadTexts("k"));
+
+        Assert.Contains("a list of 3000000 elements", error.Message, StringComparison.Ordinal);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    private static byte[] Damage(byte[] whole, Random random)
+    {
+        byte[] bytes = [.. whole];
+
+        // What stands before the data is where damage matters.
+        int header = Math.Min(bytes.Length, 900);
+        switch (random.Next(4))
+        {
+            case 0:
+                return bytes[..random.Next(bytes.Length)];
+            case 1:
+                for (int i = random.Next(1, 4); i > 0; i--)
+                {
+                    bytes[random.Next(header)] = (byte)random.Next(256);
+                }
+
+                return bytes;
+            case 2:
+                BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(random.Next(header - 8)), Extremes[random.Next(Extremes.Length)]);
+                return bytes;
+            default:
+                int from = random.Next(header), length = random.Next(1, 40);
+                return random.Next(2) == 0 ? [.. bytes[..from], .. bytes[Math.Min(from + length, bytes.Length)..]] : [.. bytes[..from], .. bytes[from..Math.Min(from + length, bytes.Length)], .. bytes[from..]];
+        }
+    }
+}
