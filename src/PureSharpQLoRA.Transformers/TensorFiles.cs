@@ -77,7 +77,12 @@ public static class TensorFiles
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(tensor);
         ArgumentNullException.ThrowIfNull(backend);
-        SafetensorsEntry entry = file.Find(name);
+        Read(file, file.Find(name), tensor, backend);
+    }
+
+    /// <summary>Reads a stored tensor into an fp32 tensor of the same extents.</summary>
+    internal static void Read(IWeightFile file, SafetensorsEntry entry, Tensor tensor, IBackend backend)
+    {
         RequireShape(file.Path, entry, tensor.Shape);
         if (tensor.DataType == DataType.UInt8)
         {
