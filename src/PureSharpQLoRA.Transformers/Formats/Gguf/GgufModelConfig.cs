@@ -192,7 +192,9 @@ internal sealed class GgufModelConfig
     }
 
     /// <summary>The shortest number that is the same in fp32: 1E-05 in place of 9.999999747378752E-06.</summary>
-    private static double Single(double value) => double.Parse(((float)value).ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+    private double Single(double value) => float.IsFinite((float)value)
+        ? double.Parse(((float)value).ToString("R", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture)
+        : throw new WeightFormatException(_file.Path, $"a number in the metadata of {_arch} is {value}");
 
     private static int Required(GgufFile file, string key) => file.FindInteger(key) ?? throw new WeightFormatException(file.Path, $"the key {key} is missing");
 }
