@@ -11,6 +11,8 @@ public sealed class GgufFuzzTests
 {
     private static readonly ulong[] Extremes = [0, 1, 2, 31, 33, 255, 256, 1 << 16, int.MaxValue, uint.MaxValue, 1UL << 32, 1UL << 62, long.MaxValue, 1UL << 63, ulong.MaxValue];
 
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
+
     private static int Runs => int.TryParse(Environment.GetEnvironmentVariable("PURESHARP_FUZZ"), CultureInfo.InvariantCulture, out int runs) ? runs : 2000;
 
     [Fact]
@@ -44,20 +46,18 @@ public sealed class GgufFuzzTests
         {
             byte[] bytes = Damaged(whole, header, random);
             File.WriteAllBytes(damaged, bytes);
-            long start = Stopwatch.GetTimestamp(), before = GC.GetAllocatedBytesForCurrentThread();
-            try
-            {
-                read(damaged);
-            }
-            catch (WeightFormatException error)
-            {
-                refused++;
-                Assert.DoesNotContain('\n', error.Message);
-            }
-
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            (bool isRefused, TimeSpan time) = Try(read, damaged);
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             Assert.True(allocated <= (2 * bytes.Length) + (64 << 20), $"Run {run} allocated {allocated} bytes for a file of {bytes.Length}.");
-            Assert.True(Stopwatch.GetElapsedTime(start).TotalSeconds < 1, $"Run {run} took {Stopwatch.GetElapsedTime(start)}.");
+            for (int again = 0; time > Longest && again < 3; again++)
+            {
+                // On a busy machine any step can take long once.
+                time = Try(read, damaged).Time;
+            }
+
+            Assert.True(time <= Longest, $"Run {run} took {time}.");
+            refused += isRefused ? 1 : 0;
         }
 
         Assert.InRange(refused, Runs / 4, Runs);
@@ -81,6 +81,21 @@ public sealed class GgufFuzzTests
 
         Assert.Contains("a list of 3000000 elements", error.Message, StringComparison.Ordinal);
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    private static (bool IsRefused, TimeSpan Time) Try(Action<string> read, string path)
+    {
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            read(path);
+            return (false, Stopwatch.GetElapsedTime(start));
+        }
+        catch (WeightFormatException error)
+        {
+            Assert.DoesNotContain('\n', error.Message);
+            return (true, Stopwatch.GetElapsedTime(start));
+        }
     }
 
     private static byte[] Damaged(byte[] whole, int header, Random random)
