@@ -34,7 +34,7 @@ public sealed partial class IlgpuBackend
         }
 
         var sizes = AttentionSizes.Create(shape, tokens, past);
-        bool isFast = _attention.Has(shape.HeadSize, query.DataType) && AreAligned(query, key, value, output);
+        bool isFast = _attention.Has(shape, query.DataType) && AreAligned(query, key, value, output);
         if (isFast && tokens == 1 && past > 0 && logSumExp is null && sizes.Group <= AttentionKernels.MaximumDecodeGroup)
         {
             Decode(query, key, value, output, sizes);
@@ -67,7 +67,7 @@ public sealed partial class IlgpuBackend
         }
 
         var sizes = AttentionSizes.Create(shape, tokens, past: 0);
-        bool isFast = _attention.Has(shape.HeadSize, query.DataType) && AreAligned(query, key, value, output) && AreAligned(dOutput, dQuery, dKey, dValue);
+        bool isFast = _attention.Has(shape, query.DataType) && AreAligned(query, key, value, output) && AreAligned(dOutput, dQuery, dKey, dValue);
         int bytes = ViewBytes(query, isFast), rows = tokens * shape.Heads;
         DeviceBuffer delta = Memory.Rent(sizeof(float) * (long)rows, MemoryPurpose.Workspace);
         LaunchArguments arguments = _arguments.Begin().View(output, bytes).View(dOutput, bytes).View(delta.Address, rows);

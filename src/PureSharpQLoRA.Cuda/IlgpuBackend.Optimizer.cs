@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Core.Quantization;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
 using PureSharpQLoRA.Cuda.Kernels.Optimizer;
@@ -7,6 +9,8 @@ namespace PureSharpQLoRA.Cuda;
 
 public sealed partial class IlgpuBackend
 {
+    private static readonly float[] AdamMaps = [.. DynamicMap.Signed, .. DynamicMap.Unsigned];
+
     private int[] _gradientTable = [];
 
     /// <inheritdoc/>
@@ -67,20 +71,21 @@ public sealed partial class IlgpuBackend
     public void AdamW8Bit(
         Tensor parameter, Tensor gradient, Tensor firstCodes, Tensor firstMaxima, Tensor secondCodes, Tensor secondMaxima, in AdamWStep step, Tensor control)
     {
-        CheckOptimized(parameter, parameter, "AdamW8Bit", "the parameter");
-        CheckOptimized(gradient, parameter, "AdamW8Bit", "the gradient");
-        ShapeException.ThrowIfNot(control, StepControl.Shape, "AdamW8Bit", "control");
-        int count = checked((int)parameter.Shape.Count), blocks = (count + AdamW8BitKernels.BlockSize - 1) / AdamW8BitKernels.BlockSize;
-        CheckMoment(firstCodes, firstMaxima, count, blocks, "the first moment");
-        CheckMoment(secondCodes, secondMaxima, count, blocks, "the second moment");
+        const string Operation = "AdamW8Bit";
+        CheckOptimized(parameter, parameter, Operation, "the parameter");
+        CheckOptimized(gradient, parameter, Operation, "the gradient");
+        CheckMoment(firstCodes, firstMaxima, parameter, "the codes of the first moment", "the maxima of the first moment");
+        CheckMoment(secondCodes, secondMaxima, parameter, "the codes of the second moment", "the maxima of the second moment");
+        ShapeException.ThrowIfNot(control, StepControl.Shape, Operation, "control");
+        int count = checked((int)parameter.Shape.Count), blocks = EightBitMoments.Blocks(count);
         if (count == 0)
         {
             return;
         }
 
         nint p = Write(parameter), g = gradient.Address, m = Write(firstCodes), v = Write(secondCodes);
-        nint maps = _spans.Upload(HostSpanKind.QuantileMaps, DynamicMap.Bits);
-        bool quads = count % AdamW8BitKernels.BlockSize == 0 && (p | g | m | v) % VectorBytes == 0;
+        nint maps = _spans.Upload(HostSpanKind.QuantileMaps, MemoryMarshal.Cast<float, int>(AdamMaps));
+        bool quads = count % EightBitMoments.BlockSize == 0 && (p | g | m | v) % VectorBytes == 0;
         int width = quads ? 4 : 1;
         Launch(
             new KernelKey(typeof(AdamW8BitKernels), quads ? nameof(AdamW8BitKernels.Quads) : nameof(AdamW8BitKernels.Elements), AdamW8BitKernels.Threads),
@@ -90,14 +95,12 @@ public sealed partial class IlgpuBackend
                 .View(maps, 2 * AdamW8BitKernels.MapValues).View(control.Address, 4).Int(quads ? blocks : count).Struct(new AdamSettings(step)));
     }
 
-    private static void CheckMoment(Tensor codes, Tensor maxima, int count, int blocks, string operand)
+    private static void CheckMoment(Tensor codes, Tensor maxima, Tensor parameter, string codesName, string maximaName)
     {
-        ArgumentNullException.ThrowIfNull(codes);
-        ArgumentNullException.ThrowIfNull(maxima);
-        if (codes.Bytes < count || maxima.Shape.Count != blocks || maxima.DataType != DataType.Float32)
-        {
-            throw new ShapeException("AdamW8Bit", operand, $"{count} codes and {blocks} fp32 maxima", $"{codes.Bytes} and {maxima}");
-        }
+        ShapeException.ThrowIfNot(codes, parameter.Shape, "AdamW8Bit", codesName);
+        ShapeException.ThrowIfNot(codes, DataType.UInt8, "AdamW8Bit", codesName);
+        ShapeException.ThrowIfNot(maxima, new Shape(EightBitMoments.Blocks(parameter.Shape.Count)), "AdamW8Bit", maximaName);
+        ShapeException.ThrowIfNot(maxima, DataType.Float32, "AdamW8Bit", maximaName);
     }
 
     private static void CheckOptimized(Tensor tensor, Tensor parameter, string operation, string operand)

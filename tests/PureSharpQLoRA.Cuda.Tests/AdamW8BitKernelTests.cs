@@ -12,13 +12,6 @@ public sealed class AdamW8BitKernelTests
     private static readonly float[] SignedMap = Recorded.Get<float>("qmap1");
     private static readonly float[] UnsignedMap = Recorded.Get<float>("qmap2");
 
-    [Fact]
-    public void Maps_are_those_of_bitsandbytes()
-    {
-        AssertNear(SignedMap, DynamicMap.Create(signed: true), 1e-7);
-        AssertNear(UnsignedMap, DynamicMap.Create(signed: false), 1e-7);
-    }
-
     /// <summary>
     /// Each step starts from the recorded state of the one before. Codes may differ where bitsandbytes itself rounds to the farther of two values: ours
     /// must never be the farther one.
@@ -137,8 +130,6 @@ public sealed class AdamW8BitKernelTests
     /// <summary>A parameter and its two moments on the device.</summary>
     private sealed record State(Tensor Parameter, Tensor First, Tensor FirstMaxima, Tensor Second, Tensor SecondMaxima)
     {
-        private int Elements => (int)Parameter.Shape.Count;
-
         public static State Recorded(LaunchLog log, int step, int count)
         {
             if (step < 0)
@@ -172,20 +163,18 @@ public sealed class AdamW8BitKernelTests
 
         private static Tensor Codes(LaunchLog log, byte[] codes, int count)
         {
-            Tensor tensor = log.Scope.Allocate(new Shape((count + 3) / 4), DataType.Int32);
-            var padded = new byte[tensor.Bytes];
-            codes.AsSpan(0, count).CopyTo(padded);
-            log.Backend.Upload(padded, tensor);
+            Tensor tensor = log.Scope.Allocate(new Shape(count), DataType.UInt8);
+            log.Backend.Upload(codes.AsSpan(0, count), tensor);
             return tensor;
         }
 
         private static Tensor Maxima(LaunchLog log, float[] maxima, int count) => log.Upload(new Shape((count + 255) / 256), maxima.AsSpan(0, (count + 255) / 256));
 
-        private byte[] Bytes(LaunchLog log, Tensor codes)
+        private static byte[] Bytes(LaunchLog log, Tensor codes)
         {
             var bytes = new byte[codes.Bytes];
             log.Backend.Download(codes, bytes);
-            return bytes[..Elements];
+            return bytes;
         }
     }
 }

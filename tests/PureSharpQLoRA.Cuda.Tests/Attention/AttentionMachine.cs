@@ -49,7 +49,9 @@ public sealed class AttentionMachine : IDisposable
         if (withSums)
         {
             double[] actual = Read(sums);
-            Assert.All(total.Zip(actual), pair => Assert.True(Math.Abs(pair.First - pair.Second) <= SumBound, $"log-sum-exp {pair.Second} for {pair.First}, {sizes}"));
+            Assert.All(
+                total.Zip(actual),
+                pair => Assert.True(Math.Abs(pair.First - pair.Second) <= SumBound, $"log-sum-exp {pair.Second} for {pair.First}, {sizes}"));
         }
 
         return Finish(output);

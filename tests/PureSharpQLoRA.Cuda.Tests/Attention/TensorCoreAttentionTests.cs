@@ -84,6 +84,15 @@ public sealed class TensorCoreAttentionTests(ITestOutputHelper output)
         }
     }
 
+    /// <summary>More heads on a key head than decoding has rows.</summary>
+    [Fact]
+    public void One_token_with_a_large_group()
+    {
+        using var machine = new AttentionMachine(75, DataType.Float16);
+        machine.Forward(new AttentionCase(64, 17, 1, 1) { Past = 40 }, withSums: false);
+        AssertKernels(machine, "AttentionForward");
+    }
+
     /// <summary>The sums have one order, whatever the order of the blocks.</summary>
     [Theory]
     [MemberData(nameof(SomeKernels))]
@@ -169,15 +178,16 @@ public sealed class TensorCoreAttentionTests(ITestOutputHelper output)
     private static void AssertSectors(LaunchReport report, long bytes) =>
         Assert.InRange(32 * report.GlobalSectors, bytes, (long)(1.05 * bytes));
 
-    private static void AssertEfficient(LaunchReport report)
+    private void AssertEfficient(LaunchReport report)
     {
+        output.WriteLine(report.ToString());
         Assert.Equal(0, report.BankConflicts);
         Assert.True(report.CoalescingEfficiency >= 0.9, report.ToString());
     }
 
     private void AssertKernels(AttentionMachine machine, params string[] names)
     {
-        Assert.Equal(names, machine.Launches.Select(launch => launch.Kernel.Split('.')[0]));
+        Assert.Equal(names, machine.Launches.Select(launch => launch.Kernel.Split('.')[0].Split('<')[0]));
         foreach ((string kernel, LaunchReport report) in machine.Launches)
         {
             output.WriteLine($"{kernel}: {report}");

@@ -38,7 +38,8 @@ internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TQue
         int tileQueries = 16 * TWarps.Value, tileKeys = 16 * TScores.Tiles, threads = 32 * TWarps.Value;
         uint stride = TLayout.Stride(32 * (uint)TOutput.Tiles);
         int queryRows = TQuery.StaysShared ? tileQueries : 0, gradientRows = TGradient.StaysShared ? tileQueries : 0;
-        var memory = SharedMemory.Allocate<U4>(Math.Max(queryRows + gradientRows + 2 * tileKeys, tileQueries) * (int)(TLayout.Stride(32 * (uint)TOutput.Tiles) / 16));
+        var memory = SharedMemory.Allocate<U4>(
+            Math.Max(queryRows + gradientRows + 2 * tileKeys, tileQueries) * (int)(TLayout.Stride(32 * (uint)TOutput.Tiles) / 16));
         uint gradientTile = Ptx.SharedAddress(ref memory[0]), queryTile = gradientTile + (uint)gradientRows * stride;
         uint keyTile = queryTile + (uint)queryRows * stride;
         int thread = Group.IdxX, lane = thread & 31, warp = thread >> 5;
@@ -58,7 +59,8 @@ internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TQue
         int lastKey = Ptx.Pin(Math.Min(firstQuery + tileQueries, length));
         int firstKey = KeyRange.First(firstQuery, sizes.Window) / tileKeys * tileKeys;
         // Rows past the end repeat the last one; they are not stored.
-        int statistics = head * sizes.Tokens + start, low = statistics + Math.Min(laneQuery, length - 1), high = statistics + Math.Min(laneQuery + 8, length - 1);
+        int statistics = head * sizes.Tokens + start;
+        int low = statistics + Math.Min(laneQuery, length - 1), high = statistics + Math.Min(laneQuery + 8, length - 1);
         var softmax = new RowSoftmaxGradient
         {
             Factor = sizes.ScaleLog2,

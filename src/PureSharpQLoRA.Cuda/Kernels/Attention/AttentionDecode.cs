@@ -48,7 +48,8 @@ internal static class AttentionDecode<TCore, TLayout, TCopy, TWarps, TParts, TQu
         LaneAddress valueColumns = LaneAddress.OfColumns<TLayout>(valueTile + (uint)(16 * keyWarp) * stride + partBytes, stride, lane);
 
         int oldest = KeyRange.First(length - 1, sizes.Window), warpColumn = Ptx.Pin(16 * keyWarp + (lane & 3) * 2);
-        int firstKey = oldest / tileKeys * tileKeys + Grid.IdxX * tilesPerBlock * tileKeys, lastKey = Ptx.Pin(Math.Min(length, firstKey + tilesPerBlock * tileKeys));
+        int firstKey = oldest / tileKeys * tileKeys + Grid.IdxX * tilesPerBlock * tileKeys;
+        int lastKey = Ptx.Pin(Math.Min(length, firstKey + tilesPerBlock * tileKeys));
         float factor = sizes.ScaleLog2;
         var softmax = OnlineSoftmax.Create();
         TOutput output = default;

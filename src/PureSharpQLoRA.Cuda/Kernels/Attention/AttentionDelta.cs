@@ -31,7 +31,7 @@ internal static class AttentionDelta
         {
             for (int i = row * rowVectors + lane; i < (row + 1) * rowVectors; i += LanesPerRow)
             {
-                sum += Elements.Eight.Dot(TVector.Load(output, i), TVector.Load(dOutput, i));
+                sum += Eight.Dot(TVector.Load(output, i), TVector.Load(dOutput, i));
             }
         }
 

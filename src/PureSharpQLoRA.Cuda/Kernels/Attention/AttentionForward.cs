@@ -27,7 +27,8 @@ internal static class AttentionForward<TCore, TLayout, TCopy, TWarps, TQuery, TS
     /// <param name="tiles">See <see cref="TileList"/>.</param>
     /// <param name="sizes">The sizes.</param>
     public static void Run(
-        ArrayView<U4> query, ArrayView<U4> key, ArrayView<U4> value, ArrayView<U4> output, ArrayView<float> logSumExp, ArrayView<int> tiles, AttentionSizes sizes)
+        ArrayView<U4> query, ArrayView<U4> key, ArrayView<U4> value, ArrayView<U4> output, ArrayView<float> logSumExp, ArrayView<int> tiles,
+        AttentionSizes sizes)
     {
         int place = TileList.Stride * Grid.IdxX, head = Grid.IdxY, start = tiles[place], length = tiles[place + 1], firstQuery = tiles[place + 2];
         int tileQueries = 16 * TWarps.Value, tileKeys = 16 * TScores.Tiles, threads = 32 * TWarps.Value;

@@ -31,9 +31,11 @@ internal sealed class AttentionKernels(int architecture)
         Decode,
     }
 
-    /// <summary>Whether there are kernels for a head size and element type.</summary>
-    public bool Has(int headSize, DataType type) =>
-        headSize is 64 or 80 or 96 or 128 or 256 && (type == DataType.Float16 ? architecture >= 75 : type == DataType.BFloat16 && architecture >= 80);
+    /// <summary>
+    /// Whether there are kernels for a head size and element type. They take the largest product for the largest logit, so that the scale must be positive.
+    /// </summary>
+    public bool Has(in AttentionShape shape, DataType type) =>
+        shape.HeadSize is 64 or 80 or 96 or 128 or 256 && shape.Scale > 0 && (type == DataType.Float16 ? architecture >= 75 : type == DataType.BFloat16 && architecture >= 80);
 
     public AttentionKernel Forward(int headSize, DataType type) => Get(Pass.Forward, headSize, type);
 
@@ -90,7 +92,8 @@ internal sealed class AttentionKernels(int architecture)
         };
         const int Warps = 4;
         Type kernel = typeof(AttentionBackwardQuery<,,,,,,,>).MakeGenericType(
-            Core(type), layout, Copy(headSize, keys, Warps), Count(Warps), Fragments(headSize, headSize < 256), Fragments(headSize, true), Sums(keys), Sums(headSize));
+            Core(type), layout, Copy(headSize, keys, Warps), Count(Warps), Fragments(headSize, headSize < 256), Fragments(headSize, true),
+            Sums(keys), Sums(headSize));
         return Create(kernel, 16 * Warps, Warps, blocks, $"{headSize}, {type}");
     }
 
@@ -151,7 +154,6 @@ internal sealed class AttentionKernels(int architecture)
         1 => typeof(Count1),
         2 => typeof(Count2),
         4 => typeof(Count4),
-        8 => typeof(Count8),
         _ => throw new ArgumentOutOfRangeException(nameof(value)),
     };
 }

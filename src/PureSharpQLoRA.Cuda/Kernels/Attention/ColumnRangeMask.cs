@@ -43,7 +43,7 @@ internal static class KeyRange
     public static bool NeedsMask(int firstQuery, int firstKey, int keys, int window) =>
         firstKey + keys - 1 > firstQuery | firstKey < firstQuery + 15 - window + 1;
 
-    /// <summary>The mask of a lane whose first row sees <paramref name="window"/> columns from <paramref name="first"/> (relative to its first column).</summary>
+    /// <summary>The mask of a lane whose first row sees <paramref name="window"/> columns from <paramref name="first"/>, relative to its own.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static ColumnRangeMask Mask(int first, int window, float hidden) =>
         new() { FirstLow = first, FirstHigh = first + 8, Span = (uint)window - 1, Hidden = hidden };

@@ -23,7 +23,8 @@ internal struct TileWriter<TCore, TLayout> : ITileFold<TileWriter<TCore, TLayout
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TileWriter<TCore, TLayout> Add(TileWriter<TCore, TLayout> state, Tile tile, int column)
     {
-        uint left = TLayout.At(state.Row, state.Lane, (uint)column * 2) + state.Byte, right = TLayout.At(state.Row, state.Lane, (uint)column * 2 + 16) + state.Byte;
+        uint left = TLayout.At(state.Row, state.Lane, (uint)column * 2) + state.Byte;
+        uint right = TLayout.At(state.Row, state.Lane, (uint)column * 2 + 16) + state.Byte;
         Ptx.StoreShared(left, TCore.Pack(tile.Left.X, tile.Left.Y));
         Ptx.StoreShared(left + state.EightRows, TCore.Pack(tile.Left.Z, tile.Left.W));
         Ptx.StoreShared(right, TCore.Pack(tile.Right.X, tile.Right.Y));

@@ -16,7 +16,8 @@ internal struct RowSoftmaxGradient : ITileZip<RowSoftmaxGradient>
     public RowPair Offset, Delta;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Tile Apply(RowSoftmaxGradient zip, Tile a, Tile b, int column) => new() { Left = Apply(zip, a.Left, b.Left), Right = Apply(zip, a.Right, b.Right) };
+    public static Tile Apply(RowSoftmaxGradient zip, Tile a, Tile b, int column) =>
+        new() { Left = Apply(zip, a.Left, b.Left), Right = Apply(zip, a.Right, b.Right) };
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static F4 Apply(RowSoftmaxGradient g, F4 x, F4 dp) => new()

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using ILGPU;
+using PureSharpQLoRA.Core.Quantization;
 using PureSharpQLoRA.Cuda.Intrinsics;
 using PureSharpQLoRA.Cuda.Kernels.Reductions;
 
@@ -13,7 +14,7 @@ namespace PureSharpQLoRA.Cuda.Kernels.Optimizer;
 /// </summary>
 internal static class AdamW8BitKernels
 {
-    public const int BlockSize = 256, Threads = 256, BlocksPerGroup = Threads / 32, MapValues = 256;
+    public const int BlockSize = EightBitMoments.BlockSize, Threads = 256, BlocksPerGroup = Threads / 32, MapValues = 256;
 
     /// <summary>Whole blocks, all tensors at multiples of 16 bytes; a lane has quads lane and lane + 32 of its block. Grid: ceil(blocks / 8).</summary>
     /// <param name="parameters">fp32 [256 * blocks] in quads, as are the gradients.</param>

@@ -27,7 +27,9 @@ internal struct RegisterFragment : IFragments<RegisterFragment>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSum MultiplyByRows<TSum, TCore, TLayout>(RegisterFragment a, TSum sum, LaneAddress b, uint stride, uint column)
-        where TSum : struct, IAccumulators<TSum> where TCore : struct, ITensorCore where TLayout : struct, ITileLayout =>
+        where TSum : struct, IAccumulators<TSum>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout =>
         TSum.MultiplyByRows<TCore, TLayout>(sum, a._value, b, stride, column);
 }
 
@@ -54,13 +56,16 @@ internal struct SharedFragment : IFragments<SharedFragment>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSum MultiplyByRows<TSum, TCore, TLayout>(SharedFragment a, TSum sum, LaneAddress b, uint stride, uint column)
-        where TSum : struct, IAccumulators<TSum> where TCore : struct, ITensorCore where TLayout : struct, ITileLayout =>
+        where TSum : struct, IAccumulators<TSum>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout =>
         TSum.MultiplyByRows<TCore, TLayout>(sum, Ptx.LoadMatrices(TLayout.At(a._place.Row, a._place.Lane, column)), b, stride, column);
 }
 
 /// <summary>Two fragments side by side.</summary>
 internal struct JoinedFragments<TLeft, TRight> : IFragments<JoinedFragments<TLeft, TRight>>
-    where TLeft : struct, IFragments<TLeft> where TRight : struct, IFragments<TRight>
+    where TLeft : struct, IFragments<TLeft>
+    where TRight : struct, IFragments<TRight>
 {
     private TLeft _left;
     private TRight _right;
@@ -87,7 +92,9 @@ internal struct JoinedFragments<TLeft, TRight> : IFragments<JoinedFragments<TLef
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSum MultiplyByRows<TSum, TCore, TLayout>(JoinedFragments<TLeft, TRight> a, TSum sum, LaneAddress b, uint stride, uint column)
-        where TSum : struct, IAccumulators<TSum> where TCore : struct, ITensorCore where TLayout : struct, ITileLayout
+        where TSum : struct, IAccumulators<TSum>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout
     {
         TSum half = TLeft.MultiplyByRows<TSum, TCore, TLayout>(a._left, sum, b, stride, column);
         return TRight.MultiplyByRows<TSum, TCore, TLayout>(a._right, half, b, stride, column + (uint)TLeft.Steps * 32);

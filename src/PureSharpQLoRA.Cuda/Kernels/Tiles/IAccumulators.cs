@@ -14,25 +14,26 @@ internal interface IAccumulators<TSelf>
 
     /// <summary>sum += a * B^T for one step of 16 in the summed dimension; B's rows are the columns of the sum.</summary>
     static abstract TSelf MultiplyByRows<TCore, TLayout>(TSelf sum, U4 a, LaneAddress b, uint stride, uint column)
-        where TCore : struct, ITensorCore where TLayout : struct, ITileLayout;
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout;
 
     /// <summary>sum += a * B for one step of 16 in the summed dimension; B's columns are the columns of the sum.</summary>
     static abstract TSelf MultiplyByColumns<TCore, TLayout>(TSelf sum, U4 a, LaneAddress b, uint column)
-        where TCore : struct, ITensorCore where TLayout : struct, ITileLayout;
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout;
 
-    /// <summary>sum += halves(left) * B, where B [16 * Tiles, columns of the sum] lies row-major in shared memory.</summary>
+    /// <summary>sum += rounded(left) * B, where B [16 * Tiles, columns of the sum] lies row-major in shared memory.</summary>
     static abstract TSum MultiplyInto<TSum, TCore, TLayout>(TSelf left, TSum sum, LaneAddress b, uint stride)
-        where TSum : struct, IAccumulators<TSum> where TCore : struct, ITensorCore where TLayout : struct, ITileLayout;
+        where TSum : struct, IAccumulators<TSum>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout;
 
     static abstract TSelf Map<TMap>(TSelf a, TMap map, int column)
-
         where TMap : struct, ITileMap<TMap>;
 
     static abstract TSelf Zip<TZip>(TSelf a, TSelf b, TZip zip, int column)
-
         where TZip : struct, ITileZip<TZip>;
 
     static abstract TFold Fold<TFold>(TSelf a, TFold state, int column)
-
         where TFold : struct, ITileFold<TFold>;
 }

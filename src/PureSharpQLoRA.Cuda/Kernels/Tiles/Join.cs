@@ -5,7 +5,8 @@ namespace PureSharpQLoRA.Cuda.Kernels.Tiles;
 
 /// <summary>Two accumulator rows side by side.</summary>
 internal struct Join<TLeft, TRight> : IAccumulators<Join<TLeft, TRight>>
-    where TLeft : struct, IAccumulators<TLeft> where TRight : struct, IAccumulators<TRight>
+    where TLeft : struct, IAccumulators<TLeft>
+    where TRight : struct, IAccumulators<TRight>
 {
     public TLeft Left;
     public TRight Right;
@@ -18,7 +19,8 @@ internal struct Join<TLeft, TRight> : IAccumulators<Join<TLeft, TRight>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Join<TLeft, TRight> MultiplyByRows<TCore, TLayout>(Join<TLeft, TRight> sum, U4 a, LaneAddress b, uint stride, uint column)
-        where TCore : struct, ITensorCore where TLayout : struct, ITileLayout => new()
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout => new()
         {
             Left = TLeft.MultiplyByRows<TCore, TLayout>(sum.Left, a, b, stride, column),
             Right = TRight.MultiplyByRows<TCore, TLayout>(sum.Right, a, LaneAddress.Beyond(b, (uint)TLeft.Tiles * 16 * stride), stride, column),
@@ -26,7 +28,8 @@ internal struct Join<TLeft, TRight> : IAccumulators<Join<TLeft, TRight>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Join<TLeft, TRight> MultiplyByColumns<TCore, TLayout>(Join<TLeft, TRight> sum, U4 a, LaneAddress b, uint column)
-        where TCore : struct, ITensorCore where TLayout : struct, ITileLayout => new()
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout => new()
         {
             Left = TLeft.MultiplyByColumns<TCore, TLayout>(sum.Left, a, b, column),
             Right = TRight.MultiplyByColumns<TCore, TLayout>(sum.Right, a, b, column + (uint)TLeft.Tiles * 32),
@@ -34,7 +37,9 @@ internal struct Join<TLeft, TRight> : IAccumulators<Join<TLeft, TRight>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSum MultiplyInto<TSum, TCore, TLayout>(Join<TLeft, TRight> left, TSum sum, LaneAddress b, uint stride)
-        where TSum : struct, IAccumulators<TSum> where TCore : struct, ITensorCore where TLayout : struct, ITileLayout
+        where TSum : struct, IAccumulators<TSum>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout
     {
         TSum half = TLeft.MultiplyInto<TSum, TCore, TLayout>(left.Left, sum, b, stride);
         return TRight.MultiplyInto<TSum, TCore, TLayout>(left.Right, half, LaneAddress.Beyond(b, (uint)TLeft.Tiles * 16 * stride), stride);

@@ -16,17 +16,21 @@ internal struct Tile : IAccumulators<Tile>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Tile MultiplyByRows<TCore, TLayout>(Tile sum, U4 a, LaneAddress b, uint stride, uint column)
-        where TCore : struct, ITensorCore where TLayout : struct, ITileLayout =>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout =>
         Multiply<TCore>(sum, a, Ptx.LoadMatrices(TLayout.At(b.Row, b.Lane, column)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Tile MultiplyByColumns<TCore, TLayout>(Tile sum, U4 a, LaneAddress b, uint column)
-        where TCore : struct, ITensorCore where TLayout : struct, ITileLayout =>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout =>
         Multiply<TCore>(sum, a, Ptx.LoadMatricesTransposed(TLayout.At(b.Row, b.Lane, column)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TSum MultiplyInto<TSum, TCore, TLayout>(Tile left, TSum sum, LaneAddress b, uint stride)
-        where TSum : struct, IAccumulators<TSum> where TCore : struct, ITensorCore where TLayout : struct, ITileLayout =>
+        where TSum : struct, IAccumulators<TSum>
+        where TCore : struct, ITensorCore
+        where TLayout : struct, ITileLayout =>
         TSum.MultiplyByColumns<TCore, TLayout>(sum, Fragment<TCore>(left), b, 0);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -19,11 +19,9 @@ internal interface ITileCopy<TSelf>
     static abstract void Wait();
 
     static abstract TSelf Begin<TLayout>(TileSource source, int firstRow, int step)
-
         where TLayout : struct, ITileLayout;
 
     static abstract void End<TLayout>(TSelf copy, TileSource source, int step)
-
         where TLayout : struct, ITileLayout;
 }
 
@@ -111,7 +109,8 @@ internal struct AsyncCopy : ITileCopy<AsyncCopy>
 
 /// <summary>One step after another.</summary>
 internal struct JoinedCopy<TFirst, TRest> : ITileCopy<JoinedCopy<TFirst, TRest>>
-    where TFirst : struct, ITileCopy<TFirst> where TRest : struct, ITileCopy<TRest>
+    where TFirst : struct, ITileCopy<TFirst>
+    where TRest : struct, ITileCopy<TRest>
 {
     private TFirst _first;
     private TRest _rest;

@@ -74,7 +74,8 @@ internal struct TileSource
     {
         if (StaysInColumn(s))
         {
-            return s.First + Math.Min(tileRow + (int)(s.FirstRow + (uint)step * (s.Threads / s.RowChunks)), s.LastRow) * s.TokenStride + (int)s.FirstChunk;
+            int down = tileRow + (int)(s.FirstRow + (uint)step * (s.Threads / s.RowChunks));
+            return s.First + Math.Min(down, s.LastRow) * s.TokenStride + (int)s.FirstChunk;
         }
 
         uint index = s.Thread + (uint)step * s.Threads, row = SmallNumber.Divide(index, s.RowChunks);
@@ -116,7 +117,8 @@ internal struct TileSource
         where TLayout : struct, ITileLayout
         where TFragments : struct, IFragments<TFragments>
     {
-        int steps = (int)(source.TileChunks / source.Threads); // without remainder: a warp has 32 lanes and 16 rows of an even number of chunks
+        // Without remainder, since there are 16 rows of an even number of chunks for each warp, or for two.
+        int steps = (int)(source.TileChunks / source.Threads);
         for (int step = 0; step < steps; step++)
         {
             Ptx.StoreShared(Address<TLayout>(source, step), Ptx.LoadReadOnly(ref source.Data[Index(source, firstRow, step)]));

@@ -43,7 +43,8 @@ internal struct Block : IBlockRow<Block>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Block MultiplyAdd<TElement>(Block sum, uint weights, HeadRows<TElement> rows, int firstRow, int steps, int firstColumn, bool isWanted, uint scratch)
+    public static Block MultiplyAdd<TElement>(
+        Block sum, uint weights, HeadRows<TElement> rows, int firstRow, int steps, int firstColumn, bool isWanted, uint scratch)
         where TElement : unmanaged, IElement<TElement>
     {
         Group.Barrier();

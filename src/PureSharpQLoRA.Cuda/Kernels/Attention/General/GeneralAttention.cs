@@ -139,7 +139,8 @@ internal static class GeneralAttention
         int distance = firstQuery + Block.FirstRow - Block.FirstColumn;
         int lastKey = Math.Min(firstQuery + Block.Size, length), firstKey = FirstKey(firstQuery, sizes.Window);
         int statistics = head * sizes.Tokens + start, lastRow = length - 1, row = firstQuery + Block.FirstRow;
-        F4 offsets = Multiply(Four(logSumExp, statistics, row, lastRow, 0), All(AttentionSizes.Log2E)), deltas = Four(delta, statistics, row, lastRow, 0);
+        F4 offsets = Multiply(Four(logSumExp, statistics, row, lastRow, 0), All(AttentionSizes.Log2E));
+        F4 deltas = Four(delta, statistics, row, lastRow, 0);
 
         TOutput result = default;
         for (int tileKey = firstKey; tileKey < lastKey; tileKey += Block.Size)
