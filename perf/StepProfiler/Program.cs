@@ -1,4 +1,5 @@
 using System.CommandLine;
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.StepProfiler;
 
 var shape = new Option<string>("--shape") { Description = "15m, 135m, 1.1b or 8b", DefaultValueFactory = _ => "15m" };
@@ -16,9 +17,21 @@ var root = new RootCommand("Measures a QLoRA training step: time, arithmetic and
 {
     shape, device, compute, threads, steps, rank, checkpointing, model,
 };
-root.SetAction(parsed => StepReport.Run(
-    ModelShape.All.Single(known => known.Name == parsed.GetValue(shape)),
-    new StepSettings(
-        parsed.GetValue(device) == "cuda", parsed.GetValue(compute), parsed.GetValue(threads), parsed.GetValue(steps), parsed.GetValue(rank), parsed.GetValue(checkpointing), parsed.GetValue(model)),
-    Console.Out));
+root.SetAction(parsed =>
+{
+    try
+    {
+        StepReport.Run(
+            ModelShape.All.Single(known => known.Name == parsed.GetValue(shape)),
+            new StepSettings(
+                parsed.GetValue(device) == "cuda", parsed.GetValue(compute), parsed.GetValue(threads), parsed.GetValue(steps), parsed.GetValue(rank), parsed.GetValue(checkpointing), parsed.GetValue(model)),
+            Console.Out);
+        return 0;
+    }
+    catch (Exception e) when (e is NotSupportedException or DeviceMemoryException)
+    {
+        Console.Error.WriteLine($"error: {e.Message}");
+        return 1;
+    }
+});
 return root.Parse(args).Invoke();

@@ -42,6 +42,7 @@ public sealed partial class IlgpuBackend : IBackend
         }
 
         Memory = new MemoryPool(device);
+        HostMemory = new MemoryPool(device.HostMemory);
         _spans = new HostSpans(Memory, device);
         _narrowCopies = new NarrowCopies(Memory);
         _attention = new AttentionKernels(_kernels.Architecture);
@@ -107,6 +108,7 @@ public sealed partial class IlgpuBackend : IBackend
         _spans.Dispose();
         _narrowCopies.Dispose();
         Memory.Dispose();
+        HostMemory.Dispose();
         _device.Dispose();
     }
 

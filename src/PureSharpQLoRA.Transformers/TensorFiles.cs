@@ -77,13 +77,18 @@ public static class TensorFiles
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(tensor);
         ArgumentNullException.ThrowIfNull(backend);
-        SafetensorsEntry entry = file.Find(name);
+        Read(file, file.Find(name), tensor, backend);
+    }
+
+    /// <summary>Reads a stored tensor into an fp32 tensor of the same extents; bytes into one of bytes.</summary>
+    internal static void Read(IWeightFile file, SafetensorsEntry entry, Tensor tensor, IBackend backend)
+    {
         RequireShape(file.Path, entry, tensor.Shape);
         if (tensor.DataType == DataType.UInt8)
         {
             if (entry.Type != SafetensorsType.UInt8)
             {
-                throw new WeightFormatException(file.Path, $"has the type {entry.Type.HeaderName()}, but U8 is needed", name);
+                throw new WeightFormatException(file.Path, $"has the type {entry.Type.HeaderName()}, but U8 is needed", entry.Name);
             }
 
             var bytes = new byte[entry.Bytes];

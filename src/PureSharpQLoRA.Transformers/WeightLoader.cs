@@ -87,14 +87,14 @@ internal sealed class WeightLoader : IDisposable
     {
         CheckpointTensor stored = Find(name, shape);
         Tensor tensor = _weights.Allocate(shape);
-        TensorFiles.Read(stored.File, name, tensor, Backend);
+        TensorFiles.Read(stored.File, stored.Entry, tensor, Backend);
         return tensor;
     }
 
     private Tensor LoadDense(string name, Shape shape)
     {
         CheckpointTensor source = Find(name, shape);
-        (SafetensorsFile file, SafetensorsEntry entry) = source;
+        (IWeightFile file, SafetensorsEntry entry) = source;
         DataType? type = entry.Type switch
         {
             SafetensorsType.BFloat16 => DataType.BFloat16,
@@ -107,9 +107,9 @@ internal sealed class WeightLoader : IDisposable
             return LoadFloats(name, shape);
         }
 
-        if (Backend.SharesHostMemory && ReachesPast(file, entry))
+        if (Backend.SharesHostMemory && file.MapFor(entry) is { } mapped && ReachesPast(mapped, entry))
         {
-            return _weights.Wrap(shape, stored, file.Map().Buffer, entry.Offset);
+            return _weights.Wrap(shape, stored, mapped.Buffer, entry.Offset);
         }
 
         // A device multiplies two operands of one type, so its weights take that of the activations.
@@ -223,10 +223,10 @@ internal sealed class WeightLoader : IDisposable
     }
 
     /// <summary>Whether the pages of the file reach far enough past a weight for vector loads.</summary>
-    private static bool ReachesPast(SafetensorsFile file, SafetensorsEntry entry)
+    private static bool ReachesPast(MappedFile file, SafetensorsEntry entry)
     {
         long page = Environment.SystemPageSize;
-        long mapped = (file.Map().Buffer.Bytes + page - 1) / page * page;
+        long mapped = (file.Buffer.Bytes + page - 1) / page * page;
         return entry.Offset + entry.Bytes + Slack <= mapped;
     }
 }

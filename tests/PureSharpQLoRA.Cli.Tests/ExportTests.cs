@@ -1,13 +1,10 @@
 using System.Text.Json;
-using PureSharpQLoRA.Testing;
 using PureSharpQLoRA.Transformers.Formats;
 
 namespace PureSharpQLoRA.Cli.Tests;
 
 public sealed class ExportTests(TinyModel model) : IClassFixture<TinyModel>
 {
-    private static string Demo => TestFiles.InRepository("tools", "Cli", "Demo", "model");
-
     [Theory]
     [InlineData("f32", "F32", "F32", 0)]
     [InlineData("f16", "F16", "F16", 1)]
@@ -17,7 +14,7 @@ public sealed class ExportTests(TinyModel model) : IClassFixture<TinyModel>
     public void Matrices_have_the_type_and_vectors_stay_in_fp32(string outtype, string matrices, string embedding, int fileType)
     {
         string output = model.NewPath("model.gguf");
-        model.Run("export", "--model", Demo, "--outtype", outtype, "--output", output).MustExitWith(ExitCodes.Done);
+        model.Run("export", "--model", TinyModel.Demo, "--outtype", outtype, "--output", output).MustExitWith(ExitCodes.Done);
 
         using GgufFile file = GgufFile.Open(output);
         Assert.Equal(matrices, file.Find("blk.5.ffn_down.weight").Type.Name());
@@ -110,7 +107,7 @@ public sealed class ExportTests(TinyModel model) : IClassFixture<TinyModel>
     {
         string folder = model.NewPath("chat"), output = Path.Combine(folder, "model.gguf");
         Directory.CreateDirectory(folder);
-        foreach (string file in Directory.EnumerateFiles(Demo))
+        foreach (string file in Directory.EnumerateFiles(TinyModel.Demo))
         {
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
         }
@@ -144,7 +141,7 @@ public sealed class ExportTests(TinyModel model) : IClassFixture<TinyModel>
     {
         string folder = model.NewPath("odd"), output = model.NewPath("odd.gguf");
         Directory.CreateDirectory(folder);
-        foreach (string file in Directory.EnumerateFiles(Demo))
+        foreach (string file in Directory.EnumerateFiles(TinyModel.Demo))
         {
             File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
         }

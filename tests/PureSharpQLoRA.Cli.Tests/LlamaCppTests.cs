@@ -8,20 +8,18 @@ public sealed class LlamaCppTests(TinyModel model) : IClassFixture<TinyModel>
 {
     private const string Prompt = "One day, a little girl named Lily";
 
-    private static string Demo => TestFiles.InRepository("tools", "Cli", "Demo", "model");
-
     [Fact]
     public void The_demo_model_plain_merged_and_with_an_adapter_generates_the_same_tokens()
     {
         string adapter = model.NewPath("adapter");
         model.Run(
-            "train", "--model", Demo, "--dataset", TestFiles.InRepository("tools", "Cli", "Demo", "data", "style-train.jsonl"), "--output-dir", adapter, "--load-in-4bit", "false",
+            "train", "--model", TinyModel.Demo, "--dataset", TestFiles.InRepository("tools", "Cli", "Demo", "data", "style-train.jsonl"), "--output-dir", adapter, "--load-in-4bit", "false",
             "--max-steps", "4", "--max-length", "64", "--per-device-train-batch-size", "2", "--learning-rate", "0.01", "--r", "6", "--use-rslora").MustExitWith(ExitCodes.Done);
-        string plain = Export(Demo), merged = Export(Demo, "--adapter", adapter), alone = Export(Demo, "--adapter", adapter, "--adapter-only");
+        string plain = model.Export(TinyModel.Demo), merged = model.Export(TinyModel.Demo, "--adapter", adapter), alone = model.Export(TinyModel.Demo, "--adapter", adapter, "--adapter-only");
 
         LlamaAnswer[] answers = LlamaJudge.Run(new(plain, Prompt, 100), new(merged, Prompt, 100), new(plain, Prompt, 100, alone));
 
-        int[] ours = Generate(100, "--model", Demo), adapted = Generate(100, "--model", Demo, "--adapter", adapter);
+        int[] ours = Generate(100, "--model", TinyModel.Demo), adapted = Generate(100, "--model", TinyModel.Demo, "--adapter", adapter);
         Assert.NotEqual(ours, adapted);
         Assert.Equal(ours, answers[0].Ids);
         Assert.Equal(adapted, answers[1].Ids);
@@ -38,9 +36,9 @@ public sealed class LlamaCppTests(TinyModel model) : IClassFixture<TinyModel>
     [InlineData("qwen3", "\"head_dim\": 32")]
     public void Random_models_of_every_family_generate_the_same_tokens(string family, string more)
     {
-        string folder = RandomModel(family, more);
+        string folder = model.RandomModel(family, more);
 
-        LlamaAnswer answer = LlamaJudge.Run(new LlamaJob(Export(folder), Prompt, 60))[0];
+        LlamaAnswer answer = LlamaJudge.Run(new LlamaJob(model.Export(folder), Prompt, 60))[0];
 
         int[] ours = Generate(60, "--model", folder);
         Assert.True(ours.Distinct().Count() > 10);
@@ -52,9 +50,9 @@ public sealed class LlamaCppTests(TinyModel model) : IClassFixture<TinyModel>
     {
         string[] texts = ["One day", "  two  spaces", "It's 1234 o'clock.\n\n\tTab", "naïve café 日本語 🙂", "a<|endoftext|>b", "x"];
         string? stories = TestFiles.InReference("models", "stories260K");
-        foreach (string folder in stories is null ? [Demo] : new[] { Demo, stories })
+        foreach (string folder in stories is null ? [TinyModel.Demo] : new[] { TinyModel.Demo, stories })
         {
-            string file = Export(folder);
+            string file = model.Export(folder);
 
             LlamaAnswer[] answers = LlamaJudge.Run([.. texts.Select(text => new LlamaJob(file, text, 0))]);
 
@@ -71,14 +69,14 @@ public sealed class LlamaCppTests(TinyModel model) : IClassFixture<TinyModel>
             Assert.Skip("The reference models are not beside the repository.");
         }
 
-        string plain = Export(stories);
+        string plain = model.Export(stories);
         var jobs = new List<LlamaJob> { new(plain, Prompt, 100) };
         var expected = new List<int[]> { Generate(100, "--model", stories) };
         foreach (string run in new[] { "qlora", "rslora", "lora_fp32" })
         {
             string adapter = TestFiles.InReference("reference", "runs", run, "peft_final")!;
-            jobs.Add(new(Export(stories, "--adapter", adapter), Prompt, 100));
-            jobs.Add(new(plain, Prompt, 100, Export(stories, "--adapter", adapter, "--adapter-only")));
+            jobs.Add(new(model.Export(stories, "--adapter", adapter), Prompt, 100));
+            jobs.Add(new(plain, Prompt, 100, model.Export(stories, "--adapter", adapter, "--adapter-only")));
             expected.AddRange(Enumerable.Repeat(Generate(100, "--model", stories, "--adapter", adapter), 2));
         }
 
@@ -88,37 +86,10 @@ public sealed class LlamaCppTests(TinyModel model) : IClassFixture<TinyModel>
         Assert.Equal(expected, answers.Select(answer => answer.Ids));
     }
 
-    private string Export(string folder, params string[] more)
-    {
-        string output = model.NewPath("model.gguf");
-        model.Run(["export", "--model", folder, "--outtype", "f32", "--output", output, .. more]).MustExitWith(ExitCodes.Done);
-        return output;
-    }
-
     private int[] Generate(int count, params string[] more)
     {
         CliRun run = model.Run(["generate", "--prompt", Prompt, "--max-new-tokens", $"{count}", "--json", .. more]).MustExitWith(ExitCodes.Done);
         using JsonDocument json = JsonDocument.Parse(run.Output);
         return [.. json.RootElement.GetProperty("token_ids").EnumerateArray().Select(id => id.GetInt32())];
-    }
-
-    /// <summary>A model of large random weights, so that its logits are far apart, with the demo's tokenizer.</summary>
-    private string RandomModel(string family, string more)
-    {
-        string config = model.NewPath("config"), folder = model.NewPath("model");
-        Directory.CreateDirectory(config);
-        foreach (string name in new[] { "tokenizer.json", "tokenizer_config.json" })
-        {
-            File.Copy(Path.Combine(Demo, name), Path.Combine(config, name));
-        }
-
-        File.WriteAllText(Path.Combine(config, "config.json"), $$"""
-            {
-              "model_type": "{{family}}", "vocab_size": 1024, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
-              "max_position_embeddings": 256, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "initializer_range": 0.4, "torch_dtype": "float32", {{more}}
-            }
-            """);
-        model.Run("init", "--model", config, "--output-dir", folder).MustExitWith(ExitCodes.Done);
-        return folder;
     }
 }

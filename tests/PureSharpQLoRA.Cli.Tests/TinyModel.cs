@@ -36,6 +36,38 @@ public sealed class TinyModel : IDisposable
 
     internal CliRun Run(params string[] args) => CliRun.With(Host, args);
 
+    /// <summary>The bundled model.</summary>
+    public static string Demo => TestFiles.InRepository("tools", "Cli", "Demo", "model");
+
+    /// <summary>Exports a model as GGUF, in fp32 unless more is said.</summary>
+    internal string Export(string folder, params string[] more)
+    {
+        string output = NewPath("model.gguf");
+        string[] type = more.Contains("--outtype") ? [] : ["--outtype", "f32"];
+        Run(["export", "--model", folder, "--output", output, .. type, .. more]).MustExitWith(ExitCodes.Done);
+        return output;
+    }
+
+    /// <summary>A model of large random weights, so that its logits are far apart, with the demo's tokenizer.</summary>
+    internal string RandomModel(string family, string more)
+    {
+        string config = NewPath("config"), folder = NewPath("model");
+        Directory.CreateDirectory(config);
+        foreach (string name in new[] { "tokenizer.json", "tokenizer_config.json" })
+        {
+            File.Copy(Path.Combine(Demo, name), Path.Combine(config, name));
+        }
+
+        File.WriteAllText(Path.Combine(config, "config.json"), $$"""
+            {
+              "model_type": "{{family}}", "vocab_size": 1024, "hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2,
+              "max_position_embeddings": 256, "rms_norm_eps": 1e-05, "rope_theta": 10000.0, "initializer_range": 0.4, "torch_dtype": "float32", {{more}}
+            }
+            """);
+        Run("init", "--model", config, "--output-dir", folder).MustExitWith(ExitCodes.Done);
+        return folder;
+    }
+
     /// <summary>Trains with small settings.</summary>
     internal CliRun Train(CliHost host, string output, params string[] more) => CliRun.With(
         host,

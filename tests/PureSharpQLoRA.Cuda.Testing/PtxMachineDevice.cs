@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
 using PureSharpQLoRA.PtxMachine;
@@ -29,6 +31,9 @@ public sealed class PtxMachineDevice : IKernelDevice
 
     /// <inheritdoc/>
     public DeviceProperties Properties { get; }
+
+    /// <inheritdoc/>
+    public IDeviceAllocator HostMemory { get; } = new OrdinaryMemory();
 
     /// <inheritdoc/>
     public long FreeMemoryBytes => Properties.MemoryBytes - _allocated;
@@ -95,6 +100,12 @@ public sealed class PtxMachineDevice : IKernelDevice
     public void CopyToHost(nint from, Span<byte> to) => _machine.Download((ulong)from, to);
 
     /// <inheritdoc/>
+    public unsafe void QueueCopyToHost(nint from, nint to, long bytes) => _machine.Download((ulong)from, new Span<byte>((void*)to, checked((int)bytes)));
+
+    /// <inheritdoc/>
+    public unsafe void QueueCopyFromHost(nint from, nint to, long bytes) => _machine.Write((ulong)to, new ReadOnlySpan<byte>((void*)from, checked((int)bytes)));
+
+    /// <inheritdoc/>
     public void CopyOnDevice(nint from, nint to, long bytes)
     {
         byte[] copy = _machine.Download<byte>((ulong)from, checked((int)bytes));
@@ -111,6 +122,18 @@ public sealed class PtxMachineDevice : IKernelDevice
 
     /// <inheritdoc/>
     public void Dispose() => _machine.Dispose();
+
+    /// <summary>Memory of the host; the machine copies at once, so nothing need be page-locked.</summary>
+    private sealed unsafe class OrdinaryMemory : IDeviceAllocator
+    {
+        public bool TryAllocate(long bytes, out nint address)
+        {
+            address = (nint)NativeMemory.AlignedAlloc((nuint)bytes, 64);
+            return true;
+        }
+
+        public void Free(nint address, long bytes) => NativeMemory.AlignedFree((void*)address);
+    }
 
     private sealed record LoadedKernel(CompiledKernel Kernel, PtxModule Module);
 }

@@ -1,4 +1,5 @@
 using PureSharpQLoRA.Core;
+using PureSharpQLoRA.Core.Quantization;
 
 namespace PureSharpQLoRA.Cuda.Tests;
 
@@ -19,6 +20,9 @@ public sealed class HostOverheadTests
         Tensor table = scope.Allocate(new Shape(50, Width), DataType.BFloat16), sums = scope.Allocate(new Shape(50, Width));
         Tensor dense = scope.Allocate(new Shape(Width, Width), DataType.Float16), a = scope.Allocate(new Shape(Rank, Width)), b = scope.Allocate(new Shape(Width, Rank));
         Tensor total = scope.Allocate(ElementwiseOps.TotalShape), singles = scope.Allocate(new Shape(Tokens, Width));
+        Tensor low = Activation(Rank), one = scope.Allocate(new Shape(1, Width), DataType.BFloat16), oneResult = scope.Allocate(new Shape(1, Width));
+        Tensor codes = scope.Allocate(new Shape(Width, Width), DataType.Nf4);
+        codes.AttachStatistics(new Nf4Statistics(scope.Allocate(new Shape(Width * Width / 64))));
         int[] positions = [.. Enumerable.Range(0, Tokens)];
 
         // Twice: the second round takes back what the first has rented.
@@ -58,6 +62,9 @@ public sealed class HostOverheadTests
             backend.AdaptedRowNorms(dense, a, b, 2, gradient);
             backend.ScaleColumns(x, weight, factors, y);
             backend.ColumnDots(x, y, factors, gradient, false);
+            backend.MatMulTransposed(x, codes, y, term: new LowRankTerm(low, b));
+            backend.MatMul(x, codes, y, accumulate: true, term: new LowRankTerm(low, a));
+            backend.MatMulTransposed(one, codes, oneResult);
         }
     }
 }

@@ -93,6 +93,24 @@ public sealed class Nf4PreparationTests
         Assert.All(log.Backend.ToArray(y), value => Assert.True(float.IsFinite(value) && value != 0));
     }
 
+    /// <summary>Eight fp32 elements of a thread are a sector, asked for in two halves one after the other, which the first cache joins.</summary>
+    [Theory]
+    [InlineData(75, DataType.Float16, 1.15, 0.9)]
+    [InlineData(75, DataType.BFloat16, 1.15, 0.9)]
+    [InlineData(80, DataType.Float32, 1.95, 0.5)]
+    public void Quantizing_reads_a_weight_once(int architecture, DataType type, double factor, double sectorUse)
+    {
+        using var log = new LaunchLog(architecture);
+        const int Count = 64 * 256;
+        Tensor source = log.Scope.Allocate(new Shape(64, 256), type), codes = log.Scope.Allocate(new Shape(64, 256), DataType.Nf4);
+        log.Backend.Upload(new byte[source.Bytes], source);
+        codes.AttachStatistics(new Nf4Statistics(log.Scope.Allocate(new Shape(Count / 64))));
+
+        log.Backend.QuantizeNf4(source, codes);
+
+        log.AssertTraffic("Blocks", source.Bytes + codes.Bytes + (4 * Count / 64), factor, sectorUse);
+    }
+
     private static Tensor Weight(LaunchLog log, TensorScope scope, int rows, int columns, out byte[] codes, out float[] maxima)
     {
         var random = new Random(rows);

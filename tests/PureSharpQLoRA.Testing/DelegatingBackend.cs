@@ -52,6 +52,9 @@ public abstract class DelegatingBackend(IBackend inner) : IBackend
     public virtual void SumRows(Tensor x, Tensor sums, bool accumulate) =>
         inner.SumRows(x, sums, accumulate);
 
+    public virtual void QuantizeNf4(Tensor source, Tensor codes) =>
+        inner.QuantizeNf4(source, codes);
+
     public virtual void Dropout(Tensor x, Tensor y, float probability, ulong seed, bool accumulate) =>
         inner.Dropout(x, y, probability, seed, accumulate);
 

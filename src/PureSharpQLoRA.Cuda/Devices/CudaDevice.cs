@@ -1,3 +1,4 @@
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 
 namespace PureSharpQLoRA.Cuda.Devices;
@@ -27,10 +28,14 @@ public sealed unsafe class CudaDevice : IKernelDevice
         driver.UseContext(driver.RetainContext(_device));
         _stream = driver.CreateStream();
         _staging = new StagingRing(driver, _stream);
+        HostMemory = new PageLockedMemory(driver, _stream);
     }
 
     /// <inheritdoc/>
     public DeviceProperties Properties { get; }
+
+    /// <inheritdoc/>
+    public IDeviceAllocator HostMemory { get; }
 
     /// <inheritdoc/>
     public long FreeMemoryBytes => _driver.FreeMemory();
@@ -94,6 +99,12 @@ public sealed unsafe class CudaDevice : IKernelDevice
             _driver.Synchronize(_stream);
         }
     }
+
+    /// <inheritdoc/>
+    public void QueueCopyToHost(nint from, nint to, long bytes) => _driver.CopyToHost(to, from, bytes, _stream);
+
+    /// <inheritdoc/>
+    public void QueueCopyFromHost(nint from, nint to, long bytes) => _driver.CopyToDevice(to, from, bytes, _stream);
 
     /// <inheritdoc/>
     public void CopyOnDevice(nint from, nint to, long bytes) => _driver.CopyOnDevice(to, from, bytes, _stream);

@@ -15,6 +15,9 @@ public interface IKernelDevice : IDeviceAllocator, IDisposable
     /// <summary>Bytes of its memory that are free now.</summary>
     long FreeMemoryBytes { get; }
 
+    /// <summary>Memory of the host that the device copies to and from by itself.</summary>
+    IDeviceAllocator HostMemory { get; }
+
     /// <summary>Makes a compiled kernel ready to launch. The handle is valid as long as the device.</summary>
     nint Load(CompiledKernel kernel);
 
@@ -30,6 +33,12 @@ public interface IKernelDevice : IDeviceAllocator, IDisposable
 
     /// <summary>Waits for all queued work, then copies to the host.</summary>
     void CopyToHost(nint from, Span<byte> to);
+
+    /// <summary>Queues a copy from the device to <see cref="HostMemory"/>.</summary>
+    void QueueCopyToHost(nint from, nint to, long bytes);
+
+    /// <summary>Queues a copy from <see cref="HostMemory"/> to the device.</summary>
+    void QueueCopyFromHost(nint from, nint to, long bytes);
 
     /// <summary>Queues a copy between two places of the device that don't overlap.</summary>
     void CopyOnDevice(nint from, nint to, long bytes);

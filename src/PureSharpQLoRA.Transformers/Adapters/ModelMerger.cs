@@ -12,6 +12,9 @@ public sealed record MergeOptions
     /// <summary>How weights are stored: F32, F16 or BF16; null for each as it was.</summary>
     public SafetensorsType? Type { get; init; }
 
+    /// <summary>Where config.json, tokenizer and other small files are; null for the model folder itself.</summary>
+    public string? FilesFolder { get; init; }
+
     /// <summary>A file takes no more, unless a single weight does.</summary>
     public long MaxShardBytes { get; init; } = ShardedSafetensorsWriter.DefaultMaxShardBytes;
 }
@@ -69,8 +72,8 @@ public sealed class ModelMerger
         var merger = new ModelMerger(source, adapter, options);
         List<MergedTensor> tensors = merger.Plan();
         int shards = merger.Write(target.TemporaryPath, tensors, progress, cancellation);
-        WriteConfig(modelFolder, target.TemporaryPath, tensors);
-        CompanionFiles.Copy(modelFolder, target.TemporaryPath);
+        WriteConfig(options.FilesFolder ?? modelFolder, target.TemporaryPath, tensors);
+        CompanionFiles.Copy(options.FilesFolder ?? modelFolder, target.TemporaryPath);
         target.Commit();
         return new MergeReport(adapter.Modules.Count, merger._changed, merger._maxChange, merger._sumOfChanges / Math.Max(1, merger._changed), shards);
     }

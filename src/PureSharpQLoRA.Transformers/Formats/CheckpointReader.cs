@@ -14,7 +14,7 @@ public sealed class CheckpointReader : IDisposable
     /// <summary>The file that says which shard holds which tensor.</summary>
     public const string IndexFileName = "model.safetensors.index.json";
 
-    private readonly List<SafetensorsFile> _files = [];
+    private readonly List<IWeightFile> _files = [];
     private readonly Dictionary<string, CheckpointTensor> _tensors = new(StringComparer.Ordinal);
 
     private CheckpointReader(string folder)
@@ -29,14 +29,16 @@ public sealed class CheckpointReader : IDisposable
     public IReadOnlyDictionary<string, CheckpointTensor> Tensors => _tensors;
 
     /// <summary>The files, in the order of their names.</summary>
-    public IReadOnlyList<SafetensorsFile> Files => _files;
+    public IReadOnlyList<IWeightFile> Files => _files;
 
     /// <summary>Opens all weight files of a folder and checks their headers.</summary>
+    /// <param name="folder">A model folder, with safetensors or with one GGUF file, or a GGUF file itself.</param>
     /// <exception cref="WeightFormatException">The folder, its weights or a shard are missing, or a file is damaged.</exception>
     public static CheckpointReader Open(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        if (!Directory.Exists(folder))
+        string? gguf = GgufModel.FindFile(folder);
+        if (gguf is null && !Directory.Exists(folder))
         {
             throw new WeightFormatException(folder, File.Exists(folder) ? "this is a file; name the model's folder" : "the model folder does not exist");
         }
@@ -44,7 +46,11 @@ public sealed class CheckpointReader : IDisposable
         var reader = new CheckpointReader(folder);
         try
         {
-            if (File.Exists(Path.Combine(folder, SingleFileName)))
+            if (gguf is not null)
+            {
+                reader.AddGguf(new GgufWeights(GgufFile.Open(gguf)));
+            }
+            else if (File.Exists(Path.Combine(folder, SingleFileName)))
             {
                 reader.AddSingle(SafetensorsFile.Open(Path.Combine(folder, SingleFileName)));
             }
@@ -100,7 +106,7 @@ public sealed class CheckpointReader : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (SafetensorsFile file in _files)
+        foreach (IWeightFile file in _files)
         {
             file.Dispose();
         }
@@ -116,10 +122,9 @@ public sealed class CheckpointReader : IDisposable
             return $"the folder has only pickled weights ({other}); get the model's safetensors files, or save it again with safe_serialization=True";
         }
 
-        other = names.FirstOrDefault(name => name.EndsWith(".gguf", StringComparison.Ordinal));
-        if (other is not null)
+        if (names.Count(name => name.EndsWith(GgufFile.Extension, StringComparison.OrdinalIgnoreCase)) > 1)
         {
-            return $"the folder has a GGUF file ({other}) but no safetensors; get the original model";
+            return "the folder has several GGUF files and no safetensors; name one of the files";
         }
 
         if (names.Contains("adapter_model.safetensors"))
@@ -137,6 +142,15 @@ public sealed class CheckpointReader : IDisposable
     {
         _files.Add(file);
         foreach (SafetensorsEntry entry in file.Entries.Values)
+        {
+            _tensors.Add(entry.Name, new CheckpointTensor(file, entry));
+        }
+    }
+
+    private void AddGguf(GgufWeights file)
+    {
+        _files.Add(file);
+        foreach (SafetensorsEntry entry in file.Entries)
         {
             _tensors.Add(entry.Name, new CheckpointTensor(file, entry));
         }
@@ -203,7 +217,7 @@ public sealed class CheckpointReader : IDisposable
 /// <summary>A tensor of a checkpoint and the file that holds it.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Entry">Its place there.</param>
-public sealed record CheckpointTensor(SafetensorsFile File, SafetensorsEntry Entry)
+public sealed record CheckpointTensor(IWeightFile File, SafetensorsEntry Entry)
 {
     /// <summary>Reads elements as fp32; see <see cref="SafetensorsFile.ReadFloats"/>.</summary>
     public void ReadFloats(long firstElement, Span<float> target) => File.ReadFloats(Entry, firstElement, target);

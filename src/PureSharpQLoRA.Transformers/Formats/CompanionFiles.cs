@@ -7,11 +7,18 @@ public static class CompanionFiles
 
     private static readonly string[] WeightEndings = [".safetensors", ".bin", ".pt", ".pth", ".gguf", ".onnx", ".h5", ".msgpack", ".index.json"];
 
-    /// <summary>Copies everything but weights, hidden files and folders. Files that are there already stay.</summary>
-    /// <param name="source">A model folder.</param>
+    /// <summary>Copies everything but weights, hidden files and folders. Files that are there already stay. What a GGUF file has no files for is made from its metadata.</summary>
+    /// <param name="source">A model folder, or a GGUF file.</param>
     /// <param name="target">An existing folder.</param>
     public static void Copy(string source, string target)
     {
+        if (GgufModel.FindFile(source) is { } gguf && !File.Exists(Path.Combine(source, "config.json")))
+        {
+            using GgufFile opened = GgufFile.Open(gguf);
+            GgufModel.WriteFiles(opened, target);
+            return;
+        }
+
         foreach (string file in Directory.EnumerateFiles(source))
         {
             string name = Path.GetFileName(file), copy = Path.Combine(target, name);

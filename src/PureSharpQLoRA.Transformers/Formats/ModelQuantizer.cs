@@ -50,11 +50,11 @@ public sealed partial class ModelQuantizer
         using CheckpointReader source = CheckpointReader.Open(sourceFolder);
         var quantizer = new ModelQuantizer(source, options ?? new ModelQuantizerOptions(), progress, cancellation);
         quantizer.ChooseWeights();
-        string config = QuantizedConfig.Create(Path.Combine(sourceFolder, "config.json"), OriginalType(quantizer._weights[0]), quantizer._options.UseDoubleQuant);
+        string config = QuantizedConfig.Create(Path.Combine(quantizer._options.FilesFolder ?? sourceFolder, "config.json"), OriginalType(quantizer._weights[0]), quantizer._options.UseDoubleQuant);
         using AtomicFolder target = AtomicFolder.Create(targetFolder);
         quantizer.WriteWeights(Path.Combine(target.TemporaryPath, CheckpointReader.SingleFileName));
         AtomicFile.WriteText(Path.Combine(target.TemporaryPath, "config.json"), config);
-        CompanionFiles.Copy(sourceFolder, target.TemporaryPath);
+        CompanionFiles.Copy(quantizer._options.FilesFolder ?? sourceFolder, target.TemporaryPath);
         target.Commit();
     }
 

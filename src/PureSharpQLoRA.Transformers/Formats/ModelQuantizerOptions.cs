@@ -3,6 +3,9 @@ namespace PureSharpQLoRA.Transformers.Formats;
 /// <summary>How <see cref="ModelQuantizer"/> works.</summary>
 public sealed record ModelQuantizerOptions
 {
+    /// <summary>Where config.json, tokenizer and other small files are; null for the model folder itself.</summary>
+    public string? FilesFolder { get; init; }
+
     /// <summary>Whether the absolute maxima are quantised too, which saves 0.37 bits per weight.</summary>
     public bool UseDoubleQuant { get; init; } = true;
 

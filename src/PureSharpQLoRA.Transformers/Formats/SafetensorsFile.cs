@@ -10,7 +10,7 @@ namespace PureSharpQLoRA.Transformers.Formats;
 /// A safetensors file, opened for reading. Only the header is loaded; tensors are read piece by piece into the caller's memory, or mapped.
 /// Reading is thread-safe.
 /// </summary>
-public sealed class SafetensorsFile : IDisposable
+public sealed class SafetensorsFile : IWeightFile
 {
     private const int ChunkBytes = 1 << 18;
 
@@ -119,6 +119,9 @@ public sealed class SafetensorsFile : IDisposable
             return _mapped ??= MappedFile.Open(Path);
         }
     }
+
+    /// <inheritdoc/>
+    public MappedFile? MapFor(SafetensorsEntry entry) => Map();
 
     /// <inheritdoc/>
     public void Dispose()

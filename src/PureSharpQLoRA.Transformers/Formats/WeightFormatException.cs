@@ -30,8 +30,11 @@ public sealed class WeightFormatException : Exception
     {
         string subject = tensor is null ? "" : $" tensor '{Shorten(tensor)}':";
         string place = offset is null ? "" : string.Create(CultureInfo.InvariantCulture, $" (at byte {offset})");
-        return $"{file}:{subject} {problem}{place}";
+        return $"{file}:{OneLine(subject)} {OneLine(problem)}{place}";
     }
+
+    /// <summary>Names from a damaged file may hold line breaks and other control characters.</summary>
+    private static string OneLine(string text) => text.Any(char.IsControl) ? string.Concat(text.Select(letter => char.IsControl(letter) ? '\uFFFD' : letter)) : text;
 
     /// <summary>A damaged file may name a tensor with megabytes.</summary>
     private static string Shorten(string name) => name.Length <= 200 ? name : name[..200] + "...";

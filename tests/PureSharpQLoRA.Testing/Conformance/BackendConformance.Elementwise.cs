@@ -122,6 +122,31 @@ public abstract partial class BackendConformance
         }
     }
 
+    /// <summary>In the order of operations: what is copied is what the tensor held, and its memory can be used again at once.</summary>
+    [Fact]
+    public void Tensors_set_aside_in_the_hosts_memory_come_back()
+    {
+        Assert.SkipWhen(Backend.HostMemory is null, "The backend has no host memory beside its own.");
+        using var host = new TensorScope(Backend.HostMemory, MemoryPurpose.Activations);
+        for (int round = 0; round < 3; round++)
+        {
+            Operand x = Activation(33, 64), other = Activation(17, 5);
+            Tensor first = host.Allocate(x.Tensor.Shape, Activations), second = host.Allocate(other.Tensor.Shape, Activations);
+            Backend.CopyToHost(x.Tensor, first);
+            Backend.Fill(x.Tensor, 7);
+            Backend.CopyToHost(other.Tensor, second);
+            GuardedOutput y = ActivationOutput(x.Tensor.Shape), z = ActivationOutput(other.Tensor.Shape);
+            Backend.CopyFromHost(second, z.Tensor);
+            Backend.CopyFromHost(first, y.Tensor);
+            Assert.Equal(x.Values, y.Read());
+            Assert.Equal(other.Values, z.Read());
+            host.Reset();
+            Scope.Reset();
+        }
+
+        Assert.Equal(0, Backend.HostMemory!.BytesInUse);
+    }
+
     [Fact]
     public void Sums_over_tensors_are_exact_to_double_and_the_same_every_time()
     {

@@ -40,7 +40,8 @@ public sealed class CheckpointReaderTests : IDisposable
         Fails(file, "this is a file");
         Fails(Folder("empty"), "neither model.safetensors nor model.safetensors.index.json");
         Fails(Folder("pickled", "pytorch_model-00001-of-00002.bin", "pytorch_model-00002-of-00002.bin"), "only pickled weights (pytorch_model-00001-of-00002.bin)");
-        Fails(Folder("gguf", "model-q4.gguf"), "GGUF file (model-q4.gguf)");
+        Fails(Folder("gguf", "model-q4.gguf"), "too few for a GGUF header");
+        Fails(Folder("ggufs", "model-q4.gguf", "model-q8.gguf"), "several GGUF files");
         Fails(Folder("adapter", "adapter_model.safetensors"), "holds an adapter");
         Fails(Folder("part", "model-00001-of-00002.safetensors"), "has model-00001-of-00002.safetensors but neither");
 

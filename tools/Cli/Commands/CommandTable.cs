@@ -13,6 +13,7 @@ internal static class CommandTable
         new MergeCommand(),
         new ExportCommand(),
         new TokenizeCommand(),
+        new InspectCommand(),
         new EstimateCommand(),
         new DevicesCommand(),
         new InitCommand(),

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using PureSharpQLoRA.Cli.ModelCompilation;
 using PureSharpQLoRA.Cli.Options;
+using PureSharpQLoRA.Cli.Running;
 using PureSharpQLoRA.Generators.Model;
 using PureSharpQLoRA.Generators.Parsing;
 using PureSharpQLoRA.Generators.Planning;
@@ -30,7 +31,7 @@ internal sealed class EstimateCommand : ICliCommand
 
     public IReadOnlyList<OptionDefinition> Options { get; } =
     [
-        CommonOptions.ModelFolder with { Help = "Model folder, or just its config.json" },
+        CommonOptions.ModelFolder with { Help = "Model folder, or just its config.json, or a GGUF file" },
         new(Card, OptionKind.Choice, "A card; without it and without --memory, all are listed") { Choices = [.. GraphicsCards.All.Select(card => card.Key)] },
         new(Memory, OptionKind.Size, "A size to fit in, such as 16GiB"),
         new(Batch, OptionKind.Integer, "Sequences in one pass") { Min = 1, Default = "1", Aliases = ["batch"] },
@@ -46,7 +47,7 @@ internal sealed class EstimateCommand : ICliCommand
 
     public int Run(CommandContext context)
     {
-        ModelBlueprint model = ModelBlueprint.Read(context.Values.Text(CommonOptions.Model));
+        ModelBlueprint model = ModelBlueprint.Read(ModelPath.FilesOf(context, context.Values.Text(CommonOptions.Model)));
         PlanOptions options = Read(context.Values, model.Spec);
         (string Name, long Bytes)[] budgets = [.. Budgets(context.Values)];
         if (context.IsJson)

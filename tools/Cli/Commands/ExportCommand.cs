@@ -36,7 +36,8 @@ internal sealed class ExportCommand : ICliCommand
         string? adapter = values.Find(CommonOptions.Adapter);
         bool adapterOnly = values.YesNo(AdapterOnly);
         CheckOutput(output, adapter, adapterOnly);
-        ModelBlueprint blueprint = ModelBlueprint.Read(model);
+        string files = ModelPath.FilesOf(context, model);
+        ModelBlueprint blueprint = ModelBlueprint.Read(files);
         GgufModelInfo info = GgufModelInfos.Of(blueprint.Spec, blueprint.Name, context.Warn);
         GgufTensorType type = TypeOf(values.Find(Type) ?? (adapterOnly ? "f32" : "f16"));
         string modelfile;
@@ -50,14 +51,15 @@ internal sealed class ExportCommand : ICliCommand
         }
         else
         {
-            Tokenizer tokenizer = Tokenizer.Load(model);
-            string? template = ChatTemplateText.Find(model);
+            Tokenizer tokenizer = Tokenizer.Load(files);
+            string? template = ChatTemplateText.Find(files);
             var options = new GgufExportOptions
             {
                 Type = type,
                 SpecialTokens = SpecialTokens(tokenizer),
                 ChatTemplate = template,
                 PreTokenizer = values.Find(PreTokenizer),
+                FilesFolder = files,
             };
             using var line = new LiveLine(context);
             report = GgufModelExporter.Export(model, adapter, info, output, options, new ImmediateProgress<string>(line.Show), context.Host.Interrupt);

@@ -1,4 +1,5 @@
 using PureSharpQLoRA.Cli.Options;
+using PureSharpQLoRA.Transformers.Formats;
 
 namespace PureSharpQLoRA.Cli.Commands;
 
@@ -17,6 +18,8 @@ internal static class FolderOptions
     public static OptionDefinition Shard { get; } =
         new(ShardName, OptionKind.Size, "The most a weight file takes") { Default = "5GB" };
 
-    /// <summary>Bytes of the weight files of a folder.</summary>
-    public static long WeightBytes(string folder) => Directory.EnumerateFiles(folder, "model*.safetensors").Sum(file => new FileInfo(file).Length);
+    /// <summary>Bytes of the weight files of a folder, or of a GGUF file.</summary>
+    public static long WeightBytes(string folder) => GgufModel.FindFile(folder) is { } gguf
+        ? new FileInfo(gguf).Length
+        : Directory.EnumerateFiles(folder, "model*.safetensors").Sum(file => new FileInfo(file).Length);
 }

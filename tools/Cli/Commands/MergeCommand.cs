@@ -36,6 +36,7 @@ internal sealed class MergeCommand : ICliCommand
         {
             Type = values.Find(FolderOptions.TypeName) is { } type ? WeightTypes.Parse(type) : null,
             MaxShardBytes = values.Size(FolderOptions.ShardName)!.Value,
+            FilesFolder = ModelPath.FilesOf(context, model),
         };
         float[] unmerged;
         var dense = new LoadOptions { LoadIn4Bit = false };

@@ -25,12 +25,14 @@ internal sealed class QuantizeCommand : ICliCommand
     public int Run(CommandContext context)
     {
         string model = context.Values.Text(CommonOptions.Model), output = context.Values.Text(FolderOptions.OutputName);
-        ModelBlueprint.Read(model);
+        string files = ModelPath.FilesOf(context, model);
+        ModelBlueprint.Read(files);
         int threads = context.Values.Integer(CommonOptions.Threads);
         var options = new ModelQuantizerOptions
         {
             UseDoubleQuant = context.Values.YesNo(CommonOptions.DoubleQuantization),
             Threads = threads > 0 ? threads : Environment.ProcessorCount,
+            FilesFolder = files,
         };
         using var line = new LiveLine(context);
         var progress = new ImmediateProgress<QuantizationProgress>(now => line.Show($"{100 * now.BytesDone / Math.Max(1, now.BytesTotal)} %  {now.Tensor}"));

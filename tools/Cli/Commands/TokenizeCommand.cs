@@ -1,5 +1,6 @@
 using System.Text.Json;
 using PureSharpQLoRA.Cli.Options;
+using PureSharpQLoRA.Cli.Running;
 using PureSharpQLoRA.Text;
 
 namespace PureSharpQLoRA.Cli.Commands;
@@ -19,7 +20,7 @@ internal sealed class TokenizeCommand : ICliCommand
 
     public IReadOnlyList<OptionDefinition> Options { get; } =
     [
-        CommonOptions.ModelFolder with { Help = "Folder with tokenizer.json" },
+        CommonOptions.ModelFolder with { Help = "Folder with tokenizer.json, or a GGUF file" },
         new(Words, OptionKind.Text, "The text; without it and without --input, standard input is read"),
         new(Input, OptionKind.Path, "JSON lines with a field 'text', or a .txt file of one text"),
         new(NoSpecialTokens, OptionKind.YesNo, "Leave out the tokens that begin or end a text") { Default = "false" },
@@ -27,7 +28,7 @@ internal sealed class TokenizeCommand : ICliCommand
 
     public int Run(CommandContext context)
     {
-        Tokenizer tokenizer = Tokenizer.Load(context.Values.Text(CommonOptions.Model));
+        Tokenizer tokenizer = Tokenizer.Load(ModelPath.FilesOf(context, context.Values.Text(CommonOptions.Model)));
         bool special = !context.Values.YesNo(NoSpecialTokens);
         foreach (string text in Texts(context))
         {

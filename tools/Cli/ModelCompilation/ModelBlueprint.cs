@@ -1,6 +1,7 @@
 using PureSharpQLoRA.Generators;
 using PureSharpQLoRA.Generators.Diagnostics;
 using PureSharpQLoRA.Generators.Model;
+using PureSharpQLoRA.Transformers.Formats;
 
 namespace PureSharpQLoRA.Cli.ModelCompilation;
 
@@ -27,6 +28,11 @@ internal sealed record ModelBlueprint
     /// <exception cref="CliException">There is none, or it is wrong; the message has a line per finding.</exception>
     public static ModelBlueprint Read(string path, ModelOptions? options = null)
     {
+        if (File.Exists(path) && path.EndsWith(GgufFile.Extension, StringComparison.OrdinalIgnoreCase))
+        {
+            throw new CliException($"{path} is a GGUF file; this command needs a model folder, or at least its config.json.");
+        }
+
         string config = Path.GetFullPath(Directory.Exists(path) ? Path.Combine(path, "config.json") : path);
         if (!File.Exists(config))
         {

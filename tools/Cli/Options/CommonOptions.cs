@@ -25,7 +25,7 @@ internal static class CommonOptions
     ];
 
     public static OptionDefinition ModelFolder { get; } =
-        new(Model, OptionKind.Path, "Model folder with config.json, safetensors weights and tokenizer.json") { Aliases = ["model"], IsRequired = true, Group = "Model" };
+        new(Model, OptionKind.Path, "Model folder with config.json, safetensors weights and tokenizer.json, or a GGUF file") { Aliases = ["model"], IsRequired = true, Group = "Model" };
 
     public static OptionDefinition AdapterFolder { get; } =
         new(Adapter, OptionKind.Path, "Folder of a PEFT adapter to use") { Aliases = ["adapter-name-or-path"], Group = "Model" };

@@ -57,11 +57,12 @@ internal sealed class ModelSession : IDisposable
     public static ModelSession Open(CommandContext context, LoadOptions load, Action<ModelBlueprint, Tokenizer, IBackend>? beforeLoading = null) =>
         Open(context, context.Values.Text(CommonOptions.Model), load, beforeLoading);
 
-    /// <summary>Loads the model of a folder.</summary>
+    /// <summary>Loads the model of a folder or a GGUF file.</summary>
     public static ModelSession Open(CommandContext context, string folder, LoadOptions load, Action<ModelBlueprint, Tokenizer, IBackend>? beforeLoading = null)
     {
-        ModelBlueprint blueprint = ModelBlueprint.Read(folder);
-        Tokenizer tokenizer = Tokenizer.Load(folder);
+        string files = ModelPath.FilesOf(context, folder);
+        ModelBlueprint blueprint = ModelBlueprint.Read(files);
+        Tokenizer tokenizer = Tokenizer.Load(files);
         IBackend? backend = null;
         CompiledModel? type = null;
         try

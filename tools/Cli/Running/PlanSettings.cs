@@ -12,8 +12,8 @@ internal static class PlanSettings
     /// <param name="rowLength">Tokens of a packed row.</param>
     /// <param name="longestExample">Tokens of a row that isn't packed, at most.</param>
     /// <param name="examples">How many there are: a batch has no more.</param>
-    /// <param name="activations">The type in which the backend stores them.</param>
-    public static PlanOptions Of(OptionValues values, int rowLength, int longestExample, int examples, DataType activations)
+    /// <param name="backend">Gives the type of activations, and says whether they can wait in the host's memory.</param>
+    public static PlanOptions Of(OptionValues values, int rowLength, int longestExample, int examples, IBackend backend)
     {
         bool full = values.Text(TrainOptions.Finetuning) == "full";
         string[] targets = values.Names(TrainOptions.Targets);
@@ -27,7 +27,8 @@ internal static class PlanSettings
             Checkpointing = values.YesNo(TrainOptions.Checkpointing) ? Checkpointing.Full : Checkpointing.Selective,
             DoubleQuantization = values.YesNo(CommonOptions.DoubleQuantization),
             OptimizerBits = TrainOptions.Has8BitStates(values) ? 8 : 32,
-            ActivationBits = activations == DataType.Float32 ? 32 : 16,
+            ActivationBits = backend.ActivationType == DataType.Float32 ? 32 : 16,
+            OffloadsActivations = values.YesNo(TrainOptions.Offloading) && backend.HostMemory is not null,
         };
     }
 }

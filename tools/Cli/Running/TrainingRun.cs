@@ -178,7 +178,7 @@ internal sealed class TrainingRun : IDisposable
     }
 
     private PlanOptions Plan(IBackend backend) => PlanSettings.Of(
-        Values, LongestExample, Math.Min(LongestExample, _data.Statistics.LongestExample), _data.Examples.Count, backend.ActivationType);
+        Values, LongestExample, Math.Min(LongestExample, _data.Statistics.LongestExample), _data.Examples.Count, backend);
 
     private void AddAdapter()
     {

@@ -9,6 +9,9 @@ public sealed record GgufExportOptions
     /// <summary>The tokenizer's special tokens.</summary>
     public required GgufSpecialTokens SpecialTokens { get; init; }
 
+    /// <summary>Where tokenizer.json is; null for the model folder itself.</summary>
+    public string? FilesFolder { get; init; }
+
     /// <summary>The chat template, or null.</summary>
     public string? ChatTemplate { get; init; }
 

@@ -99,6 +99,7 @@ public sealed class GgufFile : IDisposable
         return value.Value switch
         {
             double number => number,
+            float number => number,
             ulong number => number,
             long number => number,
             _ => throw Wrong(key, value, "a number"),

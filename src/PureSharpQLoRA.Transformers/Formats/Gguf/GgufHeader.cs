@@ -158,7 +158,7 @@ internal sealed class GgufHeader
             case GgufValueType.Int64:
                 return (long)_reader.UInt64(key);
             case GgufValueType.Float32:
-                return (double)BitConverter.UInt32BitsToSingle(_reader.UInt32(key));
+                return BitConverter.UInt32BitsToSingle(_reader.UInt32(key));
             default:
                 return BitConverter.UInt64BitsToDouble(_reader.UInt64(key));
         }

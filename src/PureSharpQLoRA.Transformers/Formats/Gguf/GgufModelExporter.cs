@@ -44,7 +44,7 @@ public sealed class GgufModelExporter
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        GgufTokenizer tokenizer = GgufTokenizer.Read(modelFolder, model.VocabularySize, options.PreTokenizer);
+        GgufTokenizer tokenizer = GgufTokenizer.Read(options.FilesFolder ?? modelFolder, model.VocabularySize, options.PreTokenizer);
         using CheckpointReader source = CheckpointReader.Open(modelFolder);
         using PeftAdapterFile? adapter = adapterFolder is null ? null : PeftAdapterFile.Open(adapterFolder);
         return new GgufModelExporter(source, adapter, model, options).Write(tokenizer, target, progress, cancellation);

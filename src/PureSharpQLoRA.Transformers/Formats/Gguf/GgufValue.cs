@@ -24,8 +24,8 @@ public sealed class GgufValue
     /// <summary>The number of an array's elements.</summary>
     public long Count { get; }
 
-    /// <summary>A number as <see cref="ulong"/>, <see cref="long"/> or <see cref="double"/>, a <see cref="bool"/>, or a string.</summary>
-    internal object Value { get; }
+    /// <summary>A number as <see cref="ulong"/>, <see cref="long"/>, <see cref="float"/> or <see cref="double"/>, a <see cref="bool"/>, or a string; empty for an array.</summary>
+    public object Value { get; }
 
     /// <summary>Where an array's elements begin in the file.</summary>
     internal long Offset { get; }

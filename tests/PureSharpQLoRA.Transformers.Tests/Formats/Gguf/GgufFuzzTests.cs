@@ -11,38 +11,56 @@ public sealed class GgufFuzzTests
 {
     private static readonly ulong[] Extremes = [0, 1, 2, 31, 33, 255, 256, 1 << 16, int.MaxValue, uint.MaxValue, 1UL << 32, 1UL << 62, long.MaxValue, 1UL << 63, ulong.MaxValue];
 
-    private static int Runs => int.TryParse(Environment.GetEnvironmentVariable("PURESHARP_FUZZ"), CultureInfo.InvariantCulture, out int runs) ? runs : 4000;
+    private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
+
+    private static int Runs => int.TryParse(Environment.GetEnvironmentVariable("PURESHARP_FUZZ"), CultureInfo.InvariantCulture, out int runs) ? runs : 2000;
 
     [Fact]
     public void Damaged_files_give_clear_errors()
     {
         using TemporaryFolder folder = TestFiles.NewFolder();
-        string path = folder.File("whole.gguf"), damaged = folder.File("damaged.gguf");
+        string path = folder.File("whole.gguf");
         SmallGguf.Write(path);
-        byte[] whole = File.ReadAllBytes(path);
+        Damage(folder, File.ReadAllBytes(path), header: 700, SmallGguf.ReadAll);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Damaged_models_give_clear_errors(bool isByteLevel)
+    {
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        string path = folder.File("whole.gguf"), files = folder.File("files");
+        Directory.CreateDirectory(files);
+        int header = TinyGgufModel.Write(path, isByteLevel);
+        TinyGgufModel.ReadAll(path, files);
+        Damage(folder, File.ReadAllBytes(path), header, damaged => TinyGgufModel.ReadAll(damaged, files));
+    }
+
+    private static void Damage(TemporaryFolder folder, byte[] whole, int header, Action<string> read)
+    {
+        string damaged = folder.File("damaged.gguf");
         var random = new Random(11);
         int refused = 0;
         for (int run = 0; run < Runs; run++)
         {
-            byte[] bytes = Damage(whole, random);
+            byte[] bytes = Damaged(whole, header, random);
             File.WriteAllBytes(damaged, bytes);
-            long start = Stopwatch.GetTimestamp(), before = GC.GetAllocatedBytesForCurrentThread();
-            try
-            {
-                SmallGguf.ReadAll(damaged);
-            }
-            catch (WeightFormatException error)
-            {
-                refused++;
-                Assert.DoesNotContain('\n', error.Message);
-            }
-
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            (bool isRefused, TimeSpan time) = Try(read, damaged);
             long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
             Assert.True(allocated <= (2 * bytes.Length) + (64 << 20), $"Run {run} allocated {allocated} bytes for a file of {bytes.Length}.");
-            Assert.True(Stopwatch.GetElapsedTime(start).TotalSeconds < 1, $"Run {run} took {Stopwatch.GetElapsedTime(start)}.");
+            for (int again = 0; time > Longest && again < 3; again++)
+            {
+                // On a busy machine any step can take long once.
+                time = Try(read, damaged).Time;
+            }
+
+            Assert.True(time <= Longest, $"Run {run} took {time}.");
+            refused += isRefused ? 1 : 0;
         }
 
-        Assert.InRange(refused, Runs / 2, Runs);
+        Assert.InRange(refused, Runs / 4, Runs);
     }
 
     [Fact]
@@ -65,12 +83,24 @@ public sealed class GgufFuzzTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
     }
 
-    private static byte[] Damage(byte[] whole, Random random)
+    private static (bool IsRefused, TimeSpan Time) Try(Action<string> read, string path)
+    {
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            read(path);
+            return (false, Stopwatch.GetElapsedTime(start));
+        }
+        catch (WeightFormatException error)
+        {
+            Assert.DoesNotContain('\n', error.Message);
+            return (true, Stopwatch.GetElapsedTime(start));
+        }
+    }
+
+    private static byte[] Damaged(byte[] whole, int header, Random random)
     {
         byte[] bytes = [.. whole];
-
-        // What stands before the data is where damage matters.
-        int header = Math.Min(bytes.Length, 900);
         switch (random.Next(4))
         {
             case 0:
