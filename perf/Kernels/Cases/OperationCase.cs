@@ -72,7 +72,7 @@ internal sealed record OperationCase(string Name, Action<CaseTensors> Run, bool 
 
     private static IEnumerable<OperationCase> Layers()
     {
-        foreach ((int tokens, int width, bool counted) in new[] { (16, 4096, true), (16, 896, true), (3, 172, false), (2, 14336, false), (5, 128, false) })
+        foreach ((int tokens, int width, bool counted) in new[] { (128, 4096, true), (128, 896, true), (3, 172, false), (2, 14336, false), (5, 128, false) })
         {
             yield return new($"RMSNorm {tokens} x {width}", t => t.Backend.RmsNorm(t.Activation(tokens, width), t.Vector(width), t.Activation(tokens, width), Epsilon), counted);
             yield return new($"RMSNorm backwards {tokens} x {width}", t => t.Backend.RmsNormBackward(
@@ -101,6 +101,11 @@ internal sealed record OperationCase(string Name, Action<CaseTensors> Run, bool 
         {
             int[] positions = [.. Enumerable.Range(0, 32)];
             yield return new($"rotary 32 x 32 heads of {size}", t => t.Backend.Rotate(t.Activation(32, 32 * size), t.Single(64, size / 2), t.Single(64, size / 2), positions, size, inverse: false), counted);
+        }
+
+        foreach (DataType type in new[] { DataType.BFloat16, DataType.Float16, DataType.Float32 })
+        {
+            yield return new($"NF4 quantisation of {type}", t => t.Backend.QuantizeNf4(t.Dense(type, 64, 512), t.Nf4(64, 512)), type == DataType.BFloat16);
         }
 
         yield return new("DoRA", t =>

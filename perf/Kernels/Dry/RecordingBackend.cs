@@ -27,9 +27,15 @@ internal sealed class RecordingBackend(IBackend inner) : IBackend
     /// <summary>To be told of every launch.</summary>
     public void Add(Launch launch) => _current?.Launches.Add(launch);
 
+    public MemoryPool? HostMemory => inner.HostMemory;
+
     public void Upload(ReadOnlySpan<byte> source, Tensor to) => inner.Upload(source, to);
 
     public void Download(Tensor from, Span<byte> to) => inner.Download(from, to);
+
+    public void CopyToHost(Tensor from, Tensor to) => inner.CopyToHost(from, to);
+
+    public void CopyFromHost(Tensor from, Tensor to) => inner.CopyFromHost(from, to);
 
     public void CompleteBackward() => inner.CompleteBackward();
 
@@ -221,6 +227,12 @@ internal sealed class RecordingBackend(IBackend inner) : IBackend
         long state = firstCodes.Bytes + firstMaxima.Bytes + secondCodes.Bytes + secondMaxima.Bytes;
         Begin("AdamW, 8 bits", $"{parameter.Shape}", 0, (2 * parameter.Bytes) + gradient.Bytes + (2 * state));
         inner.AdamW8Bit(parameter, gradient, firstCodes, firstMaxima, secondCodes, secondMaxima, step, control);
+    }
+
+    public void QuantizeNf4(Tensor source, Tensor codes)
+    {
+        Begin("NF4 quantisation", $"{source.Shape}", 0, source.Bytes + WeightBytes(codes));
+        inner.QuantizeNf4(source, codes);
     }
 
     public void Dispose() => inner.Dispose();
