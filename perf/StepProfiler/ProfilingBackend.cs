@@ -204,6 +204,13 @@ internal sealed class ProfilingBackend(IBackend inner) : IBackend
         Count("swiglu", start, 26 * gate.Shape.Count);
     }
 
+    public void QuantizeNf4(Tensor source, Tensor codes)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.QuantizeNf4(source, codes);
+        Count("quantising", start, source.Shape.Count);
+    }
+
     public void Gather(Tensor table, Tensor ids, Tensor y)
     {
         long start = Stopwatch.GetTimestamp();

@@ -118,7 +118,7 @@ public sealed partial class IlgpuBackend
             .View(PreparedScales.Values(weight.Quantization!.AbsoluteMaxima), ScaleCount(weight)).View(scales, PreparedScales.Exponents);
         AddRest(arguments, y, aligned: false, low, factor, weight.Shape.Columns, rank, scale, accumulate);
         Launch(
-            new KernelKey(typeof(Nf4Gemv), nameof(Nf4Gemv.Run), Nf4Gemv.Threads, 3, Core(x), Element(y)),
+            new KernelKey(typeof(Nf4Gemv), nameof(Nf4Gemv.Run), Nf4Gemv.Threads, x.DataType == DataType.BFloat16 ? 2 : 3, Core(x), Element(y)),
             GridSize.Covering(outputs, Nf4Gemv.RowsPerBlock),
             arguments);
     }

@@ -1,3 +1,4 @@
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
 
@@ -12,6 +13,8 @@ internal sealed class IdleDevice(int architecture) : IKernelDevice
     public DeviceProperties Properties { get; } = new("idle", architecture, Multiprocessors: 40, MemoryBytes: 16L << 30);
 
     public long FreeMemoryBytes => Properties.MemoryBytes;
+
+    public IDeviceAllocator HostMemory => this;
 
     public int Launches { get; private set; }
 
@@ -35,6 +38,14 @@ internal sealed class IdleDevice(int architecture) : IKernelDevice
     }
 
     public void CopyToHost(nint from, Span<byte> to) => to.Clear();
+
+    public void QueueCopyToHost(nint from, nint to, long bytes)
+    {
+    }
+
+    public void QueueCopyFromHost(nint from, nint to, long bytes)
+    {
+    }
 
     public void CopyOnDevice(nint from, nint to, long bytes)
     {

@@ -1,3 +1,4 @@
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Compilation;
 using PureSharpQLoRA.Cuda.Devices;
 
@@ -23,6 +24,9 @@ internal sealed class DryDevice : IKernelDevice
 
     /// <inheritdoc/>
     public long FreeMemoryBytes => Properties.MemoryBytes - Bytes;
+
+    /// <inheritdoc/>
+    public IDeviceAllocator HostMemory { get; } = new DryHostMemory();
 
     /// <summary>Kernels in the order in which they were first wanted.</summary>
     public IReadOnlyList<CompiledKernel> Kernels => _kernels;
@@ -72,6 +76,16 @@ internal sealed class DryDevice : IKernelDevice
     }
 
     /// <inheritdoc/>
+    public void QueueCopyToHost(nint from, nint to, long bytes)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void QueueCopyFromHost(nint from, nint to, long bytes)
+    {
+    }
+
+    /// <inheritdoc/>
     public void CopyOnDevice(nint from, nint to, long bytes)
     {
     }
@@ -89,6 +103,23 @@ internal sealed class DryDevice : IKernelDevice
     /// <inheritdoc/>
     public void Dispose()
     {
+    }
+
+    /// <summary>Memory of the host that nothing lies in.</summary>
+    private sealed class DryHostMemory : IDeviceAllocator
+    {
+        private nint _next = 1 << 20;
+
+        public bool TryAllocate(long bytes, out nint address)
+        {
+            address = _next;
+            _next += (nint)((bytes + Alignment - 1) / Alignment * Alignment);
+            return true;
+        }
+
+        public void Free(nint address, long bytes)
+        {
+        }
     }
 }
 

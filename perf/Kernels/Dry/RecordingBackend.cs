@@ -157,6 +157,12 @@ internal sealed class RecordingBackend(IBackend inner) : IBackend
         inner.SwiGluBackward(gate, up, dy, dGate, dUp);
     }
 
+    public void QuantizeNf4(Tensor source, Tensor codes)
+    {
+        Begin("quantising", $"{source.Shape}", 0, source.Bytes + codes.Bytes + (codes.Quantization?.AbsoluteMaxima.Bytes ?? 0));
+        inner.QuantizeNf4(source, codes);
+    }
+
     public void Gather(Tensor table, Tensor ids, Tensor y)
     {
         Begin("embedding", $"{y.Shape}", 0, (y.Bytes * table.Bytes / table.Shape.Count * y.Shape.Count / y.Bytes) + ids.Bytes + y.Bytes);

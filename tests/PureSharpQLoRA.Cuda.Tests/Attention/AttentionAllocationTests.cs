@@ -1,6 +1,4 @@
 using PureSharpQLoRA.Core;
-using PureSharpQLoRA.Cuda.Compilation;
-using PureSharpQLoRA.Cuda.Devices;
 
 namespace PureSharpQLoRA.Cuda.Tests.Attention;
 
@@ -14,7 +12,7 @@ public sealed class AttentionAllocationTests
     [InlineData(DataType.Float32)]
     public void Warm_calls_allocate_nothing(DataType type)
     {
-        using var backend = new IlgpuBackend(new IdleDevice(), new CudaOptions { ActivationType = type });
+        using var backend = new IlgpuBackend(new IdleDevice(75), new CudaOptions { ActivationType = type });
         using var scope = new TensorScope(backend.Memory, MemoryPurpose.Activations);
         var shape = new AttentionShape(2, 1, 64, 0.125f);
         int tokens = Starts[^1];
@@ -31,55 +29,6 @@ public sealed class AttentionAllocationTests
             backend.Attention(query, key, key, query, sums, shape, Starts, 0);
             backend.AttentionBackward(query, key, key, query, sums, query, query, key, key, shape, Starts);
             backend.Attention(one, key, key, one, null, shape, [0, 1], 80);
-        }
-    }
-
-    /// <summary>A card that does nothing.</summary>
-    private sealed class IdleDevice : IKernelDevice
-    {
-        private nint _next = 256;
-
-        public DeviceProperties Properties { get; } = new("Idle", 75, 40, 16L << 30);
-
-        public long FreeMemoryBytes => Properties.MemoryBytes;
-
-        public bool TryAllocate(long bytes, out nint address)
-        {
-            address = _next;
-            _next += (nint)((bytes + 255) / 256 * 256);
-            return true;
-        }
-
-        public void Free(nint address, long bytes)
-        {
-        }
-
-        public nint Load(CompiledKernel kernel) => 1;
-
-        public void Launch(nint kernel, GridSize grid, int threads, ReadOnlySpan<byte> arguments)
-        {
-        }
-
-        public void CopyToDevice(ReadOnlySpan<byte> source, nint to)
-        {
-        }
-
-        public void CopyToHost(nint from, Span<byte> to) => to.Clear();
-
-        public void CopyOnDevice(nint from, nint to, long bytes)
-        {
-        }
-
-        public void Clear(nint address, long bytes)
-        {
-        }
-
-        public void Synchronize()
-        {
-        }
-
-        public void Dispose()
-        {
         }
     }
 }
