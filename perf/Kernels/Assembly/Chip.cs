@@ -32,7 +32,7 @@ internal sealed record Chip(
     /// <summary>For its limits alone: a GeForce or workstation card.</summary>
     public static Chip Ga102 { get; } = A100 with { Name = "sm_86", Capability = 86, SharedPerMultiprocessor = 100 << 10, Warps = 48, Blocks = 16 };
 
-    /// <summary>m16n8k16 at 512 multiply-adds a cycle and scheduler, of which mma.sync (all that ILGPU reaches) was measured to get 63 %.</summary>
+    /// <summary>m16n8k16 at 512 multiply-adds a cycle and scheduler, of which mma.sync (all that ILGPU reaches) is taken to get 63 %.</summary>
     public static Chip H100 { get; } =
         new("H100", 90, 132, 1.83e9, 989, 3350e9, 228 << 10, 1 << 10, 64, 32, MatrixCycles: 4 / 0.63, FloatCycles: 1, SharedBytesPerCycle: 128);
 

@@ -34,6 +34,9 @@ internal sealed class DryDevice : IKernelDevice
     /// <summary>Called with every launch.</summary>
     public Action<Launch>? Launched { get; set; }
 
+    /// <summary>The most bytes that can be taken at a time: no limit but what is set here.</summary>
+    public long Capacity { get; set; } = long.MaxValue;
+
     /// <summary>Bytes taken from the device now.</summary>
     public long Bytes { get; private set; }
 
@@ -44,6 +47,11 @@ internal sealed class DryDevice : IKernelDevice
     public bool TryAllocate(long bytes, out nint address)
     {
         address = _next;
+        if (Bytes + bytes > Capacity)
+        {
+            return false;
+        }
+
         _next += (nint)((bytes + Alignment - 1) / Alignment * Alignment);
         Bytes += bytes;
         PeakBytes = Math.Max(PeakBytes, Bytes);

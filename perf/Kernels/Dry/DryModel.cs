@@ -37,47 +37,56 @@ internal sealed class DryModel : IDisposable
         _backend.Memory.Trim();
         _backend.Memory.ResetPeaks();
         _device.PeakBytes = _device.Bytes;
-        using (var trainer = new Trainer(_model, Data(settings), new TrainingOptions
+        try
         {
-            OutputDirectory = _folder,
-            BatchSize = settings.Batch,
-            MaxSteps = 2,
-            LearningRate = 1e-4,
-            Scheduler = SchedulerType.Constant,
-            Optimizer = settings.EightBitOptimizer ? OptimizerType.AdamW8Bit : OptimizerType.AdamW,
-            GradientCheckpointing = true,
-        }))
-        {
-            trainer.TrainStep();
-            _backend.Clear();
-            trainer.TrainStep();
-        }
+            using (var trainer = new Trainer(_model, Data(settings), new TrainingOptions
+            {
+                OutputDirectory = _folder,
+                BatchSize = settings.Batch,
+                MaxSteps = 2,
+                LearningRate = 1e-4,
+                Scheduler = SchedulerType.Constant,
+                Optimizer = settings.EightBitOptimizer ? OptimizerType.AdamW8Bit : OptimizerType.AdamW,
+                GradientCheckpointing = true,
+                ActivationOffloading = settings.Offloading,
+            }))
+            {
+                trainer.TrainStep();
+                _backend.Clear();
+                trainer.TrainStep();
+            }
 
-        var step = new DryStep(
-            settings, [.. _backend.Operations], [.. _device.Kernels], _backend.Memory.PeakBytes, _device.PeakBytes,
-            Enum.GetValues<MemoryPurpose>().ToDictionary(purpose => purpose, _backend.Memory.PeakBytesFor));
-        _model.Adapters.Remove(AdapterName);
-        return step;
+            return new DryStep(
+                settings, [.. _backend.Operations], [.. _device.Kernels], _backend.Memory.PeakBytes, _device.PeakBytes,
+                Enum.GetValues<MemoryPurpose>().ToDictionary(purpose => purpose, _backend.Memory.PeakBytesFor));
+        }
+        finally
+        {
+            _model.Adapters.Remove(AdapterName);
+        }
     }
 
-    /// <summary>The most tokens, in steps of 256, with which a step at batch 1 takes no more than so many bytes of the device.</summary>
-    public int LongestContext(int rank, long bytes)
+    /// <summary>The most tokens, in steps of 256, with which a step at batch 1 gets through on a device of so many bytes.</summary>
+    public int LongestContext(int rank, long bytes, bool offloading)
     {
         const int Granule = 256;
         int fits = 1, end = Llama8B.Description.MaxPositions / Granule;
+        _device.Capacity = bytes;
         while (end - fits > 1)
         {
             int middle = (fits + end) / 2;
-            if (Run(new StepSettings(_device.Properties.ComputeCapability, Batch: 1, middle * Granule, rank)).DevicePeakBytes <= bytes)
+            try
             {
+                Run(new StepSettings(_device.Properties.ComputeCapability, Batch: 1, middle * Granule, rank, Offloading: offloading));
                 fits = middle;
             }
-            else
+            catch (DeviceMemoryException)
             {
                 end = middle;
             }
         }
 
+        _device.Capacity = long.MaxValue;
         return fits * Granule;
     }
 

@@ -9,7 +9,8 @@ namespace PureSharpQLoRA.Kernels.Dry;
 /// <param name="Length">Tokens in each.</param>
 /// <param name="Rank">Of the adapters, on all linear layers.</param>
 /// <param name="EightBitOptimizer">Whether the moments take 8 bits.</param>
-internal sealed record StepSettings(int Capability, int Batch = 2, int Length = 1024, int Rank = 16, bool EightBitOptimizer = false)
+/// <param name="Offloading">Whether the inputs of blocks wait in the host's memory.</param>
+internal sealed record StepSettings(int Capability, int Batch = 2, int Length = 1024, int Rank = 16, bool EightBitOptimizer = false, bool Offloading = false)
 {
     /// <summary>Tokens in a micro-batch.</summary>
     public int Tokens => Batch * Length;

@@ -235,12 +235,6 @@ internal sealed class RecordingBackend(IBackend inner) : IBackend
         inner.AdamW8Bit(parameter, gradient, firstCodes, firstMaxima, secondCodes, secondMaxima, step, control);
     }
 
-    public void QuantizeNf4(Tensor source, Tensor codes)
-    {
-        Begin("NF4 quantisation", $"{source.Shape}", 0, source.Bytes + WeightBytes(codes));
-        inner.QuantizeNf4(source, codes);
-    }
-
     public void Dispose() => inner.Dispose();
 
     private static long WeightBytes(Tensor weight) => weight.Bytes + (weight.Quantization?.AbsoluteMaxima.Bytes ?? 0);

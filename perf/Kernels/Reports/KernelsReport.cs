@@ -30,7 +30,7 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
         Line($"");
         var steps = new Dictionary<int, DryStep>();
         var eightBit = new Dictionary<int, DryStep>();
-        var longest = new Dictionary<int, int>();
+        var longest = new Dictionary<int, (int Kept, int Offloaded)>();
         var catalogue = new Dictionary<int, IReadOnlyList<CompiledKernel>>();
         foreach (int target in Targets)
         {
@@ -39,7 +39,7 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
             steps.Add(target, model.Run(new StepSettings(target)));
             eightBit.Add(target, model.Run(new StepSettings(target, EightBitOptimizer: true)));
             progress.WriteLine($"sm_{target}: the longest context");
-            longest.Add(target, model.LongestContext(LongRank, LongBytes));
+            longest.Add(target, (model.LongestContext(LongRank, LongBytes, offloading: false), model.LongestContext(LongRank, LongBytes, offloading: true)));
             progress.WriteLine($"sm_{target}: the catalogue");
             catalogue.Add(target, [.. steps[target].Kernels.Union(Catalogue.Of(target))]);
         }
@@ -78,7 +78,7 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
         return work.Zip(results).ToDictionary(pair => pair.First, pair => pair.Second);
     }
 
-    private void Memory(Dictionary<int, DryStep> steps, Dictionary<int, DryStep> eightBit, Dictionary<int, int> longest)
+    private void Memory(Dictionary<int, DryStep> steps, Dictionary<int, DryStep> eightBit, Dictionary<int, (int Kept, int Offloaded)> longest)
     {
         StepSettings settings = steps[75].Settings;
         Line($"## Memory of a step of Llama-3.1-8B");
@@ -96,7 +96,8 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
         Line($"| **tensors together, peak** | **{steps[75].PeakBytes / Gigabyte:F3}** | **{steps[80].PeakBytes / Gigabyte:F3}** |");
         Line($"| taken from the device, peak (with cached blocks) | {steps[75].DevicePeakBytes / Gigabyte:F3} | {steps[80].DevicePeakBytes / Gigabyte:F3} |");
         Line($"| tensors together with the 8-bit AdamW | {eightBit[75].PeakBytes / Gigabyte:F3} | {eightBit[80].PeakBytes / Gigabyte:F3} |");
-        Line($"| longest context in {LongBytes / Gigabyte:F0} GB taken from the device, batch 1, r {LongRank} | {longest[75]} tokens | {longest[80]} tokens |");
+        Line($"| longest context that gets through a step in {LongBytes / Gigabyte:F0} GB, batch 1, r {LongRank} | {longest[75].Kept} tokens | {longest[80].Kept} tokens |");
+        Line($"| the same with the inputs of blocks in the host's memory (activation_offloading) | {longest[75].Offloaded} tokens | {longest[80].Offloaded} tokens |");
         Line($"");
     }
 
@@ -115,6 +116,27 @@ internal sealed class KernelsReport(Assembler? assembler, TextWriter progress)
         {
             StepTable(chip, steps[chip.PtxTarget], assembled);
         }
+
+        Line($"### Largest products");
+        Line($"");
+        Line($"The share of the tensor peak that the inner loop leaves, without the imbalance of the last round of blocks; on the H100 of the 63 % of it that mma.sync is taken to reach.");
+        Line($"");
+        Line($"| product | card | overlapping | integer after | serial |");
+        Line($"| --- | --- | ---: | ---: | ---: |");
+        foreach (Chip chip in Chip.Estimated)
+        {
+            foreach (string kind in new[] { "NF4 product forwards", "NF4 product backwards" })
+            {
+                Operation largest = steps[chip.PtxTarget].Operations.Where(operation => operation.Kind == kind).MaxBy(operation => operation.Flops)!;
+                AssembledKernel main = largest.Launches.Select(launch => assembled[(launch.Kernel, chip.Capability)]).MaxBy(kernel => kernel.Code.Count("HMMA"))!;
+                if (IssueModel.Of(main, chip) is { } model)
+                {
+                    Line($"| {kind} {largest.Shape} | {chip.Name} | {100 * model.Overlapping:F1} % | {100 * model.IntegerAfter:F1} % | {100 * model.Serial:F1} % |");
+                }
+            }
+        }
+
+        Line($"");
     }
 
     private void StepTable(Chip chip, DryStep step, Dictionary<(CompiledKernel Kernel, int Chip), AssembledKernel> assembled)
