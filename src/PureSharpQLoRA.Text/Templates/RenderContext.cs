@@ -33,6 +33,9 @@ internal sealed class RenderContext
     /// <summary>Where in the output the text lies that the template marks as generated; empty where it marks none.</summary>
     public List<TextSpan> Generated { get; } = [];
 
+    /// <summary>Whether generated text was written into a macro's result or a set block, from where nobody knows where it goes.</summary>
+    public bool HidesGenerated { get; private set; }
+
     private bool IsCapturing { get; set; }
 
     public object Variable(string name) =>
@@ -92,10 +95,12 @@ internal sealed class RenderContext
     {
         if (IsCapturing)
         {
-            throw new TemplateFault("{% generation %} stands within a macro, set block or filter block, where its place in the output is not known");
+            HidesGenerated = true;
         }
-
-        Generated.Add(new TextSpan(start, Output.Length));
+        else
+        {
+            Generated.Add(new TextSpan(start, Output.Length));
+        }
     }
 
     /// <summary>Runs a macro's or recursive loop's body one level deeper, in a frame of its own.</summary>

@@ -55,7 +55,7 @@ public sealed class Template
         try
         {
             _body.Execute(context);
-            return new RenderedText(context.Output.ToString(), context.Generated);
+            return new RenderedText(context.Output.ToString(), context.Generated, context.HidesGenerated);
         }
         catch (TemplateFault fault)
         {
@@ -71,4 +71,5 @@ public sealed class Template
 /// <summary>What a template makes of its variables.</summary>
 /// <param name="Text">The text.</param>
 /// <param name="Generated">Where in it the text lies that <c>{% generation %}</c> marks, in order.</param>
-public sealed record RenderedText(string Text, IReadOnlyList<TextSpan> Generated);
+/// <param name="HidesGenerated">Whether some of that text went through a macro or set block, so that its place is not known.</param>
+public sealed record RenderedText(string Text, IReadOnlyList<TextSpan> Generated, bool HidesGenerated);

@@ -22,7 +22,7 @@ internal static class TemplateLimits
     public const int TextLength = 1 << 24;
 
     /// <summary>Units of work of one rendering; about a tenth of a microsecond each, at the most.</summary>
-    public const long Work = 5_000_000;
+    public const long Work = 2_000_000;
 
     /// <summary>Elements of a range, as in Jinja's sandbox.</summary>
     public const int RangeLength = 100_000;

@@ -32,7 +32,7 @@ internal sealed class TemplateJudge : IDisposable
         {
             foreach ((string template, string variables) in cases)
             {
-                _process.StandardInput.Write("{\"template\": " + JsonSerializer.Serialize(template) + ", \"variables\": " + variables + "}\n");
+                _process.StandardInput.Write("{\"template\": " + JsonSerializer.Serialize(template) + ", \"variables\": " + variables.ReplaceLineEndings(" ") + "}\n");
             }
 
             _process.StandardInput.Flush();

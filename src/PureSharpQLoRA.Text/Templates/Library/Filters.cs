@@ -18,7 +18,7 @@ internal static class Filters
         ["attr"] = static (_, value, arguments) =>
         {
             string name = TextFilters.Text(arguments.Bind("attr", 1, "name")[0]!);
-            return Attributes.Find(value, name) ?? Undefined.Attribute(value, name);
+            return value is Undefined undefined ? throw undefined.Fault() : Attributes.Find(value, name) ?? Undefined.Attribute(value, name);
         },
 
         ["trim"] = TextFilters.Trim,

@@ -80,7 +80,7 @@ internal static class OrderFilters
         int direction = reverse is { } flag && Comparison.IsTrue(flag) ? -1 : 1;
         (object Key, object Item)[] keyed = Array.ConvertAll(items, item => (key(item), item));
         context.Charge(4L * items.Length);
-        return [.. keyed.Order(Comparer<(object Key, object Item)>.Create((a, b) => direction * Order(context, a.Key, b.Key))).Select(static pair => pair.Item)];
+        return Array.ConvertAll(StableSort.Sorted(keyed, (a, b) => direction * Order(context, a.Key, b.Key)), static pair => pair.Item);
     }
 
     private static int Order(RenderContext context, object left, object right)

@@ -69,7 +69,7 @@ internal static class SequenceFilters
 
     private static object[] Reversible(RenderContext context, object value) => value switch
     {
-        LazySequence or Undefined => throw (value as Undefined)?.Fault() ?? new TemplateFault("a generator has no last element"),
+        LazySequence => throw new TemplateFault("a generator has no last element"),
         _ => Iteration.ToArray(context, value),
     };
 

@@ -73,7 +73,7 @@ internal static class TextFilters
     public static object Truncate(RenderContext context, object value, Arguments arguments)
     {
         object?[] bound = arguments.Bind("truncate", 0, "length", "killwords", "end", "leeway");
-        string text = Text(value), end = bound[2] is null ? "..." : Text(bound[2]!);
+        string end = bound[2] is null ? "..." : Text(bound[2]!);
         int length = bound[0] is null ? 255 : Numbers.Small(bound[0]!, "the length"), leeway = bound[3] is null or None ? 5 : Numbers.Small(bound[3]!, "the leeway");
         int kept = length - PythonText.Length(end);
         if (kept < 0 || leeway < 0)
@@ -81,12 +81,14 @@ internal static class TextFilters
             throw new TemplateFault("truncate needs a length of at least that of its end, and a leeway of at least 0");
         }
 
-        context.ChargeText(text.Length);
-        if (PythonText.Length(text) <= length + leeway)
+        // What is short enough stays as it is, even where it is no text.
+        if (Iteration.LengthOf(value) is { } actual && actual <= (long)length + leeway)
         {
-            return text;
+            return value;
         }
 
+        string text = Text(value);
+        context.ChargeText(text.Length);
         string start = text[..PythonText.Offset(text, kept)];
         bool cutsWords = bound[1] is { } kill && Comparison.IsTrue(kill);
         return (cutsWords ? start : PythonText.SplitFromEnd(start, " ", 1)[0]) + end;

@@ -134,7 +134,6 @@ internal sealed class GenerationStatement(int offset, Body body) : Statement(off
     {
         int start = context.Output.Length;
         _ = context.Nested(new Scope(context.Scope), nested => body.Execute(nested));
-        context.Offset = Offset;
         context.MarkGenerated(start);
         return Flow.Next;
     }

@@ -41,7 +41,7 @@ internal sealed partial class Parser
         Expression value = ReadAnd();
         for (int offset = Current.Offset; SkipName("or"); offset = Current.Offset)
         {
-            value = new Logical(offset, isAnd: false, value, ReadAnd());
+            value = Chained(new Logical(offset, isAnd: false, value, ReadAnd()));
         }
 
         return value;
@@ -52,7 +52,7 @@ internal sealed partial class Parser
         Expression value = ReadNot();
         for (int offset = Current.Offset; SkipName("and"); offset = Current.Offset)
         {
-            value = new Logical(offset, isAnd: true, value, ReadNot());
+            value = Chained(new Logical(offset, isAnd: true, value, ReadNot()));
         }
 
         return value;

@@ -69,7 +69,7 @@ internal sealed class JsonText
         IEnumerable<KeyValuePair<object, object>> entries = dict.Entries;
         if (SortKeys)
         {
-            entries = entries.Order(Comparer<KeyValuePair<object, object>>.Create((a, b) => Comparison.Order(a.Key, b.Key, "<") ?? 0));
+            entries = StableSort.Sorted([.. entries], static (a, b) => Comparison.Order(a.Key, b.Key, "<") ?? 0);
         }
 
         _to.Append('{');

@@ -11,7 +11,7 @@ internal sealed class Macro(MacroDefinition definition, Scope scope) : Callable(
     public object? Find(string attribute) => attribute switch
     {
         "name" => definition.Name is null ? None.Value : definition.Name,
-        "arguments" => new ListValue([.. definition.Parameters]),
+        "arguments" => new TupleValue([.. definition.Parameters]),
         "catch_kwargs" => Boxed.Truth(definition.CatchesNamed),
         "catch_varargs" => Boxed.Truth(definition.CatchesPositional),
         "caller" => Boxed.Truth(definition.UsesCaller),
