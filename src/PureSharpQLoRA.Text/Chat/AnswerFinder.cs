@@ -8,7 +8,7 @@ namespace PureSharpQLoRA.Text;
 /// render an answer differently once more follows (they drop its thinking, or move the system message). There the answer is found by what changes in the text when its
 /// content does, and it ends as it would at the end of the conversation.
 /// </remarks>
-internal sealed class AnswerFinder(ChatTemplate template, Conversation conversation, string text)
+internal sealed class AnswerFinder(ChatTemplate template, Conversation conversation, string text, bool endsWithPrompt)
 {
     /// <summary>Contents that no conversation has; they begin and end differently, so one of them differs from any text at both ends.</summary>
     private static readonly string[] Stand = ["⁂one⁂", "※two※"];
@@ -31,7 +31,7 @@ internal sealed class AnswerFinder(ChatTemplate template, Conversation conversat
     private TextSpan Find(int index)
     {
         string? before = Render(conversation.Take(index), addGenerationPrompt: true);
-        string? through = index == conversation.Length - 1 ? text : Render(conversation.Take(index + 1), addGenerationPrompt: false);
+        string? through = index == conversation.Length - 1 && !endsWithPrompt ? text : Render(conversation.Take(index + 1), addGenerationPrompt: false);
         int? start = before is not null && text.StartsWith(before, StringComparison.Ordinal) ? before.Length : null;
         int? end = through is not null && text.StartsWith(through, StringComparison.Ordinal) && through.Length >= (start ?? 0) ? through.Length : null;
         if (start is not null && end is not null)
@@ -51,7 +51,7 @@ internal sealed class AnswerFinder(ChatTemplate template, Conversation conversat
         int start = text.Length, end = 0;
         foreach (string stand in Stand)
         {
-            if (Render(conversation.WithContent(index, stand), addGenerationPrompt: false) is not { } changed || changed == text)
+            if (Render(conversation.WithContent(index, stand), endsWithPrompt) is not { } changed || changed == text)
             {
                 throw Hidden(index);
             }

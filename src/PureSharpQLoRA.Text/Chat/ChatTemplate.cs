@@ -81,7 +81,7 @@ public sealed class ChatTemplate
         ArgumentNullException.ThrowIfNull(conversation);
         ArgumentNullException.ThrowIfNull(tokenizer);
         RenderedText rendered = RenderMarked(conversation, addGenerationPrompt);
-        IReadOnlyList<TextSpan> answers = Select(conversation).MarksGenerated ? rendered.Generated : new AnswerFinder(this, conversation, rendered.Text).Find();
+        IReadOnlyList<TextSpan> answers = Select(conversation).MarksGenerated ? rendered.Generated : new AnswerFinder(this, conversation, rendered.Text, addGenerationPrompt).Find();
         if (rendered.HidesGenerated)
         {
             throw new ChatTemplateException("the chat template has {% generation %} within a macro, set block or filter block, from where its place in the text is not known: move it out");

@@ -43,7 +43,7 @@ internal static class PercentFormat
             result.Append(Format(spec, kind, value));
         }
 
-        return used == list.Length || byName || (values is DictValue or ListValue && used == 0) ? result.ToString() : throw new TemplateFault("not all values are used by the format");
+        return used == list.Length || byName || (values is DictValue or ListValue or RangeValue or Undefined && used == 0) ? result.ToString() : throw new TemplateFault("not all values are used by the format");
     }
 
     private static FormatSpec Flags(string format, ref int at, ref int used, object[] list)
