@@ -39,7 +39,8 @@ internal sealed class RenderContext
     private bool IsCapturing { get; set; }
 
     public object Variable(string name) =>
-        Scope.Find(name) ?? (_variables.TryGetValue(name, out object? value) ? value : Globals.Find(name) ?? Undefined.Variable(name));
+        Scope.Find(name) is { } found ? (ReferenceEquals(found, Unset.Value) ? Undefined.Variable(name) : found)
+            : _variables.TryGetValue(name, out object? value) ? value : Globals.Find(name) ?? Undefined.Variable(name);
 
     /// <summary>Pays for work.</summary>
     public void Charge(long units)

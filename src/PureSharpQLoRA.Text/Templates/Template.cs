@@ -54,6 +54,7 @@ public sealed class Template
         var context = new RenderContext(variables, clock ?? (static () => DateTimeOffset.Now));
         try
         {
+            _body.Begin(context.Scope);
             _body.Execute(context);
             return new RenderedText(context.Output.ToString(), context.Generated, context.HidesGenerated);
         }

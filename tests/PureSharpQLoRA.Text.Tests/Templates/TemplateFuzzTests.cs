@@ -15,15 +15,23 @@ public class TemplateFuzzTests
         """;
 
     [Theory]
-    [InlineData(1, 6000)]
+    [InlineData(1, 5000)]
     public void Random_expressions_are_worth_what_they_are_in_Python(int seed, int count)
     {
         var random = new RandomTemplate(seed);
-        Compare([.. Enumerable.Range(0, count).Select(_ => ("{{ " + random.Expression(3) + " }}", Variables))], mayDiffer: 0);
+        Compare([.. Enumerable.Range(0, count).Select(_ => ("{{ " + random.Expression(3) + " }}", Variables))]);
     }
 
     [Theory]
-    [InlineData(3, 20_000)]
+    [InlineData(2, 1500)]
+    public void Random_templates_render_as_in_Python(int seed, int count)
+    {
+        var random = new RandomTemplate(seed);
+        Compare([.. Enumerable.Range(0, count).Select(_ => (random.Template(3), Variables))]);
+    }
+
+    [Theory]
+    [InlineData(3, 15_000)]
     public void Damaged_templates_neither_crash_nor_hang(int seed, int count)
     {
         var random = new Random(seed);
@@ -47,7 +55,7 @@ public class TemplateFuzzTests
         }
     }
 
-    private static void Compare(List<(string Template, string Variables)> cases, int mayDiffer)
+    private static void Compare(List<(string Template, string Variables)> cases)
     {
         using TemplateJudge judge = TemplateJudge.StartOrSkip();
         List<Verdict> verdicts = judge.Render(cases);
@@ -72,7 +80,7 @@ public class TemplateFuzzTests
 
         TestContext.Current.TestOutputHelper?.WriteLine($"{cases.Count} cases, {texts} of them texts, {differing} differing");
         Assert.True(texts > cases.Count / 4, $"only {texts} of {cases.Count} cases give a text");
-        Assert.True(differing <= mayDiffer, $"{differing} of {cases.Count} differ:{wrong}");
+        Assert.True(differing == 0, $"{differing} of {cases.Count} differ:{wrong}");
     }
 
     private static string Damage(string text, string other, Random random)

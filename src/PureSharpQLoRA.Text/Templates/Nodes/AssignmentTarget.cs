@@ -37,6 +37,8 @@ internal sealed class TupleTarget(int offset, AssignmentTarget[] targets) : Assi
 /// <summary><c>space.a</c></summary>
 internal sealed class NamespaceTarget(int offset, string space, string attribute) : AssignmentTarget(offset)
 {
+    public string Space => space;
+
     public override void Assign(RenderContext context, object value)
     {
         context.Offset = Offset;

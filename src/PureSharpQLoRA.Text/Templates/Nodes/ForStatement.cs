@@ -56,7 +56,7 @@ internal sealed class ForStatement(int offset, AssignmentTarget target, Expressi
                 }
 
                 scope.Clear();
-                context.Scope = scope;
+                context.Scope = body.Begin(scope);
                 scope.Set(LoopName, loop);
                 target.Assign(context, item);
                 Flow flow = body.Execute(context);
@@ -71,7 +71,7 @@ internal sealed class ForStatement(int offset, AssignmentTarget target, Expressi
 
             if (!ran && otherwise is not null)
             {
-                context.Scope = new Scope(outer);
+                context.Scope = otherwise.NewScope(outer);
                 otherwise.Execute(context);
             }
         }

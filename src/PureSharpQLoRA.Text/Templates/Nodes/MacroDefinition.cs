@@ -17,7 +17,7 @@ internal sealed class MacroDefinition(int offset, string? name, string[] paramet
 
     public string Call(RenderContext context, Scope outer, Arguments arguments)
     {
-        var scope = new Scope(outer);
+        Scope scope = body.NewScope(outer);
         object?[] given = new object?[parameters.Length];
         int positional = Math.Min(arguments.Positional.Length, parameters.Length);
         Array.Copy(arguments.Positional, given, positional);

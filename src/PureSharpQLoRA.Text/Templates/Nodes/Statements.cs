@@ -3,6 +3,23 @@ namespace PureSharpQLoRA.Text.Templates;
 /// <summary>Statements one after the other.</summary>
 internal sealed class Body(int offset, Statement[] statements) : Statement(offset)
 {
+    /// <summary>Where the body is a frame: names that are unset when it begins, whatever variables the template was given.</summary>
+    public string[] UnsetNames { get; set; } = [];
+
+    /// <summary>A frame for the body.</summary>
+    public Scope NewScope(Scope? outer) => Begin(new Scope(outer));
+
+    /// <summary>Makes a frame ready for the body.</summary>
+    public Scope Begin(Scope scope)
+    {
+        foreach (string name in UnsetNames)
+        {
+            scope.Set(name, Unset.Value);
+        }
+
+        return scope;
+    }
+
     public override Flow Execute(RenderContext context)
     {
         foreach (Statement statement in statements)
@@ -83,7 +100,7 @@ internal sealed class SetBlockStatement(int offset, AssignmentTarget target, Fil
 {
     public override Flow Execute(RenderContext context)
     {
-        object text = context.Nested(new Scope(context.Scope), nested => nested.Capture(body));
+        object text = context.Nested(body.NewScope(context.Scope), nested => nested.Capture(body));
         target.Assign(context, filter is null ? text : filter.Apply(context, text));
         return Flow.Next;
     }
@@ -94,7 +111,7 @@ internal sealed class FilterBlockStatement(int offset, FilterExpression filter, 
 {
     public override Flow Execute(RenderContext context)
     {
-        string text = context.Nested(new Scope(context.Scope), nested => nested.Capture(body));
+        string text = context.Nested(body.NewScope(context.Scope), nested => nested.Capture(body));
         object result = filter.Apply(context, text);
         context.Offset = Offset;
         context.Write(Repr.Text(result));
@@ -109,7 +126,7 @@ internal sealed class WithStatement(int offset, (AssignmentTarget Target, Expres
     {
         object[] values = Array.ConvertAll(assignments, assignment => assignment.Value.Evaluate(context));
         Scope outer = context.Scope;
-        context.Scope = new Scope(outer);
+        context.Scope = body.NewScope(outer);
         try
         {
             context.Offset = Offset;
@@ -133,7 +150,7 @@ internal sealed class GenerationStatement(int offset, Body body) : Statement(off
     public override Flow Execute(RenderContext context)
     {
         int start = context.Output.Length;
-        _ = context.Nested(new Scope(context.Scope), nested => body.Execute(nested));
+        _ = context.Nested(body.NewScope(context.Scope), body.Execute);
         context.MarkGenerated(start);
         return Flow.Next;
     }

@@ -203,6 +203,7 @@ internal sealed partial class Parser
             case "none" or "None":
                 return new Constant(token.Offset, None.Value);
             default:
+                _frame.Read(token.Text);
                 if (_macroNames.TryPeek(out HashSet<string>? names))
                 {
                     names.Add(token.Text);

@@ -12,6 +12,9 @@ internal sealed partial class Parser
     /// <summary>The names that each open macro reads.</summary>
     private readonly Stack<HashSet<string>> _macroNames = [];
 
+    /// <summary>The frame that is being read.</summary>
+    private FrameNames _frame = new(null);
+
     private int _at;
     private int _depth;
     private int _loops;
@@ -29,6 +32,8 @@ internal sealed partial class Parser
         var parser = new Parser(source);
         Body body = parser.ReadBody();
         parser.RequireKnown(0);
+        parser._frame.Body = body;
+        parser._frame.Resolve();
         marksGenerated = parser._marksGenerated;
         return parser.Current.Kind == TokenKind.End ? body : throw parser.Unexpected("a tag that no block waits for");
     }
@@ -88,12 +93,15 @@ internal sealed partial class Parser
     }
 
     /// <summary>A block whose body is a frame of its own.</summary>
-    private Body ReadFramed(string end)
+    private Body ReadFramed(string end, FrameNames? frame = null)
     {
+        FrameNames outer = _frame;
+        _frame = frame ?? new FrameNames(outer);
         (int known, int loops) = (_unknown.Count, _loops);
         _loops = 0;
         Body body = ReadBlock(end);
-        _loops = loops;
+        _frame.Body = body;
+        (_frame, _loops) = (outer, loops);
         RequireKnown(known);
         return body;
     }
@@ -150,24 +158,62 @@ internal sealed partial class Parser
         AssignmentTarget target = ReadTarget(allowAttribute: false, end: "in");
         ExpectName("in");
         Expression source = ReadTuple(withConditional: false, end: "recursive");
+        FrameNames outer = _frame;
+        _frame = new FrameNames(outer);
         Expression? condition = SkipName("if") ? ReadExpression() : null;
         bool isRecursive = SkipName("recursive");
         EndTag();
 
         int known = _unknown.Count;
         _loops++;
-        Body body = ReadBody("endfor", "else");
+        _frame = new FrameNames(outer);
+        _frame.Parameter("loop");
+        Declare(target);
+        Body body = _frame.Body = ReadBody("endfor", "else");
         _loops--;
         Body? otherwise = null;
         if (SkipName("else"))
         {
             EndTag();
-            otherwise = ReadBody("endfor");
+            _frame = new FrameNames(outer);
+            otherwise = _frame.Body = ReadBody("endfor");
         }
 
         _at++;
+        _frame = outer;
         RequireKnown(known);
         return new ForStatement(offset, target, source, condition, isRecursive, body, otherwise);
+    }
+
+    /// <summary>The names of a target are the frame's from its beginning.</summary>
+    private void Declare(AssignmentTarget target)
+    {
+        switch (target)
+        {
+            case NameTarget name:
+                _frame.Parameter(name.Name);
+                break;
+            case TupleTarget tuple:
+                Array.ForEach(tuple.Targets, Declare);
+                break;
+        }
+    }
+
+    /// <summary>The names of a target are set here.</summary>
+    private void NoteSet(AssignmentTarget target)
+    {
+        switch (target)
+        {
+            case NameTarget name:
+                _frame.Set(name.Name);
+                break;
+            case TupleTarget tuple:
+                Array.ForEach(tuple.Targets, NoteSet);
+                break;
+            case NamespaceTarget space:
+                _frame.Read(space.Space);
+                break;
+        }
     }
 
     private IfStatement ReadIf(int offset)
@@ -175,20 +221,30 @@ internal sealed partial class Parser
         int known = _unknown.Count;
         var branches = new List<(Expression, Body)>();
         Body? otherwise = null;
-        do
+        Expression condition = ReadTuple(withConditional: false);
+        EndTag();
+        object outer = _frame.BeginBranch();
+        branches.Add((condition, ReadBody("elif", "else", "endif")));
+        object first = _frame.EndBranch(outer);
+        outer = _frame.BeginBranch();
+        while (SkipName("elif"))
         {
-            Expression condition = ReadTuple(withConditional: false);
+            condition = ReadTuple(withConditional: false);
             EndTag();
+            object inner = _frame.BeginBranch();
             branches.Add((condition, ReadBody("elif", "else", "endif")));
+            _frame.JoinOne(_frame.EndBranch(inner));
         }
-        while (SkipName("elif"));
 
+        object middle = _frame.EndBranch(outer);
+        outer = _frame.BeginBranch();
         if (SkipName("else"))
         {
             EndTag();
             otherwise = ReadBody("endif");
         }
 
+        _frame.Join(first, middle, _frame.EndBranch(outer));
         _at++;
         Forgive(known);
         return new IfStatement(offset, [.. branches], otherwise);
@@ -199,9 +255,12 @@ internal sealed partial class Parser
         AssignmentTarget target = ReadTarget(allowAttribute: true, end: "");
         if (SkipOperator("="))
         {
-            return new SetStatement(offset, target, ReadTuple(withConditional: true));
+            Expression value = ReadTuple(withConditional: true);
+            NoteSet(target);
+            return new SetStatement(offset, target, value);
         }
 
+        NoteSet(target);
         FilterExpression? filter = ReadFilters(null, startsInline: false);
         return new SetBlockStatement(offset, target, filter, ReadFramed("endset"));
     }
@@ -210,34 +269,35 @@ internal sealed partial class Parser
     {
         Token name = Current;
         _ = ReadTargetName();
+        _frame.Set(name.Text);
         return new MacroStatement(offset, ReadMacroDefinition(offset, name.Text, "endmacro"));
     }
 
     private CallBlockStatement ReadCall(int offset)
     {
-        _macroNames.Push([]);
-        (string[] parameters, Expression[] defaults) = Current.IsOperator("(") ? ReadSignature() : ([], []);
-        HashSet<string> names = _macroNames.Pop();
+        var frame = new FrameNames(_frame);
+        (string[] parameters, Expression[] defaults, HashSet<string> names) = Current.IsOperator("(") ? ReadSignature(frame) : ([], [], []);
         Token start = Current;
         if (ReadExpression() is not CallExpression call)
         {
             throw _source.Error(start.Offset, "a call block needs a call");
         }
 
-        return new CallBlockStatement(offset, call, ReadMacroBody(offset, null, parameters, defaults, names, "endcall"));
+        return new CallBlockStatement(offset, call, ReadMacroBody(offset, null, parameters, defaults, names, "endcall", frame));
     }
 
     private MacroDefinition ReadMacroDefinition(int offset, string name, string end)
     {
-        _macroNames.Push([]);
-        (string[] parameters, Expression[] defaults) = ReadSignature();
-        return ReadMacroBody(offset, name, parameters, defaults, _macroNames.Pop(), end);
+        var frame = new FrameNames(_frame);
+        (string[] parameters, Expression[] defaults, HashSet<string> names) = ReadSignature(frame);
+        return ReadMacroBody(offset, name, parameters, defaults, names, end, frame);
     }
 
-    private MacroDefinition ReadMacroBody(int offset, string? name, string[] parameters, Expression[] defaults, HashSet<string> names, string end)
+    private MacroDefinition ReadMacroBody(int offset, string? name, string[] parameters, Expression[] defaults, HashSet<string> names, string end, FrameNames frame)
     {
+        Array.ForEach(["caller", "kwargs", "varargs"], frame.Parameter);
         _macroNames.Push(names);
-        Body body = ReadFramed(end);
+        Body body = ReadFramed(end, frame);
         _macroNames.Pop();
         if (_macroNames.TryPeek(out HashSet<string>? outer))
         {
@@ -250,6 +310,17 @@ internal sealed partial class Parser
             CatchesNamed = names.Contains("kwargs"),
             CatchesPositional = names.Contains("varargs"),
         };
+    }
+
+    /// <summary>The parameters of a macro or call block, whose defaults are read in its frame, and the names that those read.</summary>
+    private (string[] Parameters, Expression[] Defaults, HashSet<string> Names) ReadSignature(FrameNames frame)
+    {
+        FrameNames outer = _frame;
+        _frame = frame;
+        _macroNames.Push([]);
+        (string[] parameters, Expression[] defaults) = ReadSignature();
+        _frame = outer;
+        return (parameters, defaults, _macroNames.Pop());
     }
 
     private (string[] Parameters, Expression[] Defaults) ReadSignature()
@@ -266,6 +337,7 @@ internal sealed partial class Parser
 
             Token name = Current;
             parameters.Add(ReadTargetName());
+            _frame.Parameter(name.Text);
             if (SkipOperator("="))
             {
                 defaults.Add(ReadExpression());
@@ -296,7 +368,11 @@ internal sealed partial class Parser
         }
 
         int known = _unknown.Count;
-        Body body = ReadBlock("endwith");
+        FrameNames outer = _frame;
+        _frame = new FrameNames(outer);
+        assignments.ForEach(assignment => Declare(assignment.Item1));
+        Body body = _frame.Body = ReadBlock("endwith");
+        _frame = outer;
         RequireKnown(known);
         return new WithStatement(offset, [.. assignments], body);
     }
