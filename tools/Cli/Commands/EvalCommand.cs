@@ -40,7 +40,7 @@ internal sealed class EvalCommand : ICliCommand
             MaxLength = Math.Min(values.Integer(Length), session.Model.Sizes.MaxPositions),
             CompletionOnlyLoss = values.YesNo(Completion),
             AssistantOnlyLoss = values.YesNo(TrainOptions.AssistantOnly),
-            ChatTemplate = ChatTemplate.Find(values.Text(CommonOptions.Model)),
+            ChatTemplate = ChatTemplate.Find(ModelPath.FilesOf(context, values.Text(CommonOptions.Model))),
             VocabularySize = session.Model.Sizes.VocabularySize,
         });
         using var tape = new Tape(session.Backend);

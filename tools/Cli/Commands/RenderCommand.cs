@@ -1,5 +1,6 @@
 using System.Text.Json;
 using PureSharpQLoRA.Cli.Options;
+using PureSharpQLoRA.Cli.Running;
 using PureSharpQLoRA.Text;
 using PureSharpQLoRA.Text.Templates;
 
@@ -26,7 +27,7 @@ internal sealed class RenderCommand : ICliCommand
 
     public int Run(CommandContext context)
     {
-        string folder = context.Values.Text(CommonOptions.Model);
+        string folder = ModelPath.FilesOf(context, context.Values.Text(CommonOptions.Model));
         Tokenizer tokenizer = Tokenizer.Load(folder);
         ChatTemplate template = ChatTemplate.Find(folder)
             ?? throw new CliException($"{folder} has no chat template: neither chat_template.jinja nor a field \"chat_template\" in tokenizer_config.json. Copy the one of the model's chat version.");

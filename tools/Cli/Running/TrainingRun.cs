@@ -145,7 +145,7 @@ internal sealed class TrainingRun : IDisposable
             MaxLength = LongestExample,
             CompletionOnlyLoss = Values.YesNo(TrainOptions.CompletionOnly),
             AssistantOnlyLoss = Values.YesNo(TrainOptions.AssistantOnly),
-            ChatTemplate = ChatTemplate.Find(Values.Text(CommonOptions.Model)),
+            ChatTemplate = ChatTemplate.Find(ModelPath.FilesOf(_context, Values.Text(CommonOptions.Model))),
             VocabularySize = _session.Model.Sizes.VocabularySize,
         };
         _data = DatasetReader.Read(Values.List(TrainOptions.Dataset), _session.Tokenizer, reading);

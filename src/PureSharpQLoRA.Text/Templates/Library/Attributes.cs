@@ -6,6 +6,7 @@ internal static class Attributes
     /// <summary><c>value.name</c>: the attribute, else the element.</summary>
     public static object OfName(RenderContext context, object value, string name)
     {
+        value = Markup.Plain(value);
         if (value is Undefined undefined)
         {
             throw undefined.Fault();
@@ -17,6 +18,7 @@ internal static class Attributes
     /// <summary><c>value[key]</c>: the element, else the attribute.</summary>
     public static object OfElement(RenderContext context, object value, object key)
     {
+        (value, key) = (Markup.Plain(value), Markup.Plain(key));
         if (value is Undefined undefined)
         {
             throw undefined.Fault();

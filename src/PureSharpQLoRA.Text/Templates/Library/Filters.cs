@@ -13,7 +13,7 @@ internal static class Filters
         ["length"] = Length,
         ["count"] = Length,
         ["string"] = static (_, value, _) => Repr.Text(value),
-        ["safe"] = static (_, value, _) => Repr.Text(value),
+        ["safe"] = static (_, value, _) => value as Markup ?? new Markup(Repr.Text(value)),
         ["tojson"] = ToJson,
         ["attr"] = static (_, value, arguments) =>
         {
@@ -34,7 +34,7 @@ internal static class Filters
         ["format"] = TextFilters.Format,
         ["escape"] = TextFilters.Escape,
         ["e"] = TextFilters.Escape,
-        ["forceescape"] = TextFilters.Escape,
+        ["forceescape"] = TextFilters.ForceEscape,
         ["urlencode"] = TextFilters.UrlEncode,
 
         ["abs"] = NumberFilters.Abs,

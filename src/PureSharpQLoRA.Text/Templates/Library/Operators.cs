@@ -7,6 +7,12 @@ internal static class Operators
 {
     public static object Apply(RenderContext context, string sign, object left, object right)
     {
+        if (left is Markup || right is Markup)
+        {
+            context.ChargeText(2 * (16 + Container.WeightOf(left) + Container.WeightOf(right)) * 16);
+            return (sign == "+" ? Markup.Sum(left, right) : null) ?? Apply(context, sign, Markup.Plain(left), Markup.Plain(right));
+        }
+
         if (Numbers.Is(left) && Numbers.Is(right))
         {
             if (left is BigInteger || right is BigInteger || sign == "**")
@@ -56,6 +62,7 @@ internal static class Operators
 
     public static bool Compare(RenderContext context, string sign, object left, object right)
     {
+        (left, right) = (Markup.Plain(left), Markup.Plain(right));
         context.Charge(1 + Math.Min(Container.WeightOf(left), Container.WeightOf(right)));
         switch (sign)
         {

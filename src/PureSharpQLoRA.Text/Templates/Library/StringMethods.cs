@@ -93,7 +93,7 @@ internal static class StringMethods
         var texts = new List<string>();
         foreach (object value in Iteration.Of(values))
         {
-            texts.Add(value as string ?? throw (value as Undefined is { } ? new TemplateFault("join needs strings, and an element is undefined")
+            texts.Add(Markup.Plain(value) as string ?? throw (value as Undefined is { } ? new TemplateFault("join needs strings, and an element is undefined")
                 : new TemplateFault($"join needs strings, and element {texts.Count} is {TypeNames.Of(value)}")));
             context.Charge(1 + ((texts[^1].Length + separator.Length) >> 3));
         }
@@ -122,7 +122,7 @@ internal static class StringMethods
         return change(text);
     }
 
-    public static string Text(object value, string function) => value as string
+    public static string Text(object value, string function) => Markup.Plain(value) as string
         ?? throw (value as Undefined)?.Fault() ?? new TemplateFault($"{function} needs strings, and got {TypeNames.Of(value)}");
 
     private static string? TextOrNone(object? value, string function) => value is null or None ? null : Text(value, function);

@@ -133,8 +133,14 @@ internal static class TextFilters
     {
         string text = Repr.Text(value);
         context.ChargeText(text.Length * 2L);
-        return text.Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal).Replace(">", "&gt;", StringComparison.Ordinal)
-            .Replace("'", "&#39;", StringComparison.Ordinal).Replace("\"", "&#34;", StringComparison.Ordinal);
+        return value as Markup ?? new Markup(Markup.Escape(text));
+    }
+
+    public static object ForceEscape(RenderContext context, object value, Arguments arguments)
+    {
+        string text = Repr.Text(value);
+        context.ChargeText(text.Length * 2L);
+        return new Markup(Markup.Escape(text));
     }
 
     public static object UrlEncode(RenderContext context, object value, Arguments arguments)

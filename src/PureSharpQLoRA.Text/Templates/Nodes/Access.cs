@@ -32,7 +32,7 @@ internal sealed class SliceExpression(int offset, Expression owner, Expression? 
         object value = owner.Evaluate(context);
         object? from = start?.Evaluate(context), to = stop?.Evaluate(context), by = step?.Evaluate(context);
         context.Offset = Offset;
-        return Slicing.Apply(context, value, from, to, by);
+        return Slicing.Apply(context, Markup.Plain(value), from, to, by);
     }
 }
 
@@ -146,6 +146,6 @@ internal sealed class TestExpression(int offset, string name, Test? test, Expres
         Arguments values = arguments.Evaluate(context);
         context.Charge(1);
         context.Offset = Offset;
-        return test is null ? throw new TemplateFault($"there is no test '{name}'") : Boxed.Truth(test(context, value, values));
+        return test is null ? throw new TemplateFault($"there is no test '{name}'") : Boxed.Truth(test(context, Markup.Plain(value), values));
     }
 }

@@ -10,6 +10,7 @@ internal static class Comparison
         bool flag => flag,
         None or Undefined => false,
         string text => text.Length > 0,
+        Markup markup => markup.Text.Length > 0,
         long integer => integer != 0,
         BigInteger integer => !integer.IsZero,
         double number => number != 0,
@@ -23,6 +24,7 @@ internal static class Comparison
 
     public static bool AreEqual(object left, object right)
     {
+        (left, right) = (Markup.Plain(left), Markup.Plain(right));
         if (left is string leftText)
         {
             return right is string rightText && leftText == rightText;

@@ -13,6 +13,7 @@ internal abstract class Container
     public static long WeightOf(object value) => value switch
     {
         string text => 1 + (text.Length >> 4),
+        Markup markup => 1 + (markup.Text.Length >> 4),
         Container container => container.Weight,
         _ => 1,
     };

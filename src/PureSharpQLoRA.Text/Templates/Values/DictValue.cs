@@ -67,6 +67,7 @@ internal sealed class KeyComparer : IEqualityComparer<object>
     public int GetHashCode(object value) => value switch
     {
         string text => text.GetHashCode(StringComparison.Ordinal),
+        Markup markup => markup.Text.GetHashCode(StringComparison.Ordinal),
         bool flag => flag ? 1.GetHashCode() : 0.GetHashCode(),
         long integer => integer.GetHashCode(),
         double number when Math.Floor(number) == number && Math.Abs(number) < 1e18 => ((long)number).GetHashCode(),

@@ -10,6 +10,7 @@ internal static class Iteration
     {
         Sequence sequence => sequence.Items,
         string text => PythonText.Characters(text),
+        Markup markup => PythonText.Characters(markup.Text),
         DictValue dict => dict.Keys,
         DictView view => view.Items(),
         RangeValue range => range.Items(),
@@ -23,6 +24,7 @@ internal static class Iteration
     public static int? LengthOf(object value) => value switch
     {
         string text => PythonText.Length(text),
+        Markup markup => PythonText.Length(markup.Text),
         Sequence sequence => sequence.Items.Length,
         DictValue dict => dict.Length,
         DictView view => view.Owner.Length,

@@ -38,6 +38,9 @@ internal sealed class JsonText
             case string text:
                 WriteText(text);
                 break;
+            case Markup markup:
+                WriteText(markup.Text);
+                break;
             case Sequence { Items.Length: 0 }:
                 _to.Append("[]");
                 break;

@@ -11,6 +11,7 @@ internal static class Repr
     public static string Text(object value) => value switch
     {
         string text => text,
+        Markup markup => markup.Text,
         Undefined => "",
         _ => Of(value),
     };
@@ -21,6 +22,8 @@ internal static class Repr
         {
             case string text:
                 return Quoted(text);
+            case Markup markup:
+                return $"Markup({Quoted(markup.Text)})";
             case None:
                 return "None";
             case bool flag:

@@ -11,7 +11,7 @@ internal static class TypeNames
         bool => "a bool",
         long or BigInteger => "an int",
         double => "a float",
-        string => "a str",
+        string or Markup => "a str",
         ListValue => "a list",
         TupleValue => "a tuple",
         DictValue => "a dict",
