@@ -100,6 +100,24 @@ public sealed class GgufInputTests(TinyModel model) : IClassFixture<TinyModel>
     }
 
     [Fact]
+    public void Conversations_go_through_the_template_inside_the_file()
+    {
+        string folder = model.NewPath("chat"), data = model.NewPath("chat.jsonl");
+        Directory.CreateDirectory(folder);
+        Directory.CreateDirectory(Path.GetDirectoryName(data)!);
+        foreach (string source in Directory.EnumerateFiles(TinyModel.Demo))
+        {
+            File.Copy(source, Path.Combine(folder, Path.GetFileName(source)));
+        }
+
+        File.WriteAllText(Path.Combine(folder, "chat_template.jinja"), "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}");
+        File.WriteAllText(data, """{"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Arr"}]}""");
+        string file = model.Export(folder);
+
+        Assert.Equal(Loss(data, "--model", folder), Loss(data, "--model", file));
+    }
+
+    [Fact]
     public void A_whole_model_trained_from_a_file_is_a_model_folder()
     {
         string file = model.Export(model.Folder), output = model.NewPath("full");

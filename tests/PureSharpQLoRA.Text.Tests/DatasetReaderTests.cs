@@ -108,7 +108,7 @@ public sealed class DatasetReaderTests : IDisposable
     [Theory]
     [InlineData("{\"text\": \"a\"}\n{\"text\": \"b\"", 2, "not valid JSON")]
     [InlineData("{\"text\": \"a\"}\n\n\"b\"", 3, "a record must be a JSON object, and this is a string")]
-    [InlineData("{\"question\": \"a\", \"answer\": \"b\"}", 1, "the fields found (question, answer); known kinds: {\"input_ids\"[, \"labels\"]}, {\"prompt\", \"completion\"}, {\"text\"}")]
+    [InlineData("{\"question\": \"a\", \"answer\": \"b\"}", 1, "the fields found (question, answer); known kinds: {\"input_ids\"[, \"labels\"]}, {\"messages\": [{\"role\", \"content\"}]}, {\"conversations\": [{\"from\", \"value\"}]}, {\"prompt\", \"completion\"}, {\"text\"}")]
     [InlineData("{}", 1, "the fields found (none)")]
     [InlineData("{\"\\ud800\": 5, \"b\": 1}", 1, "a field's name is no valid text")]
     [InlineData("{\"prompt\": \"a\"}", 1, "the fields found (prompt)")]

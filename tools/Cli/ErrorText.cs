@@ -1,6 +1,7 @@
 using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Cuda.Devices;
 using PureSharpQLoRA.Text;
+using PureSharpQLoRA.Text.Templates;
 using PureSharpQLoRA.Training;
 using PureSharpQLoRA.Transformers.Formats;
 
@@ -14,7 +15,7 @@ internal static class ErrorText
     /// <summary>One line for an error that a user can do something about; null for one that is a defect of this program.</summary>
     public static string? For(Exception error) => error switch
     {
-        CliException or WeightFormatException or DatasetException or TrainingException or TokenizerFormatException or ShapeException or NotSupportedException => CommandLineApp.OneLine(error.Message),
+        CliException or WeightFormatException or DatasetException or TrainingException or TokenizerFormatException or TemplateException or ChatTemplateException or ShapeException or NotSupportedException => CommandLineApp.OneLine(error.Message),
         ArgumentException { ParamName: null } => CommandLineApp.OneLine(error.Message),
         IOException or UnauthorizedAccessException => CommandLineApp.OneLine(error.Message),
         DeviceMemoryException => $"{CommandLineApp.OneLine(error.Message)} {LessMemory} The last checkpoint is safe.",

@@ -9,6 +9,12 @@ public sealed record DatasetOptions
     /// <summary>Whether only the completion of prompt-and-completion records is learnt, not the prompt.</summary>
     public bool CompletionOnlyLoss { get; init; } = true;
 
+    /// <summary>Whether only what the assistant says is learnt of conversations, not the other messages.</summary>
+    public bool AssistantOnlyLoss { get; init; } = true;
+
+    /// <summary>The model's chat template, which conversations need.</summary>
+    public ChatTemplate? ChatTemplate { get; init; }
+
     /// <summary>Ids of tokenised records must be below this. Null: the tokenizer's size; models may have rows for more.</summary>
     public int? VocabularySize { get; init; }
 }

@@ -1,3 +1,6 @@
+using System.Text.Json;
+using PureSharpQLoRA.Text.Templates;
+
 namespace PureSharpQLoRA.Text;
 
 /// <summary>Tokenises records with the tokens that begin and end a document.</summary>
@@ -66,6 +69,35 @@ internal sealed class ExampleBuilder(Tokenizer tokenizer, DatasetOptions options
         int[] labels = [.. ids];
         labels.AsSpan(0, _promptIds.Count).Fill(Example.Ignored);
         return new Example(ids, labels);
+    }
+
+    /// <summary>What the chat template makes of a conversation, with the tokens that it writes and no others.</summary>
+    public Example FromConversation(Record record, Func<JsonElement, Conversation> read)
+    {
+        ChatTemplate template = options.ChatTemplate ?? throw record.Place.Error("the record is a conversation, and the model has no chat template: copy the template of "
+            + "the model's chat version into the model folder as chat_template.jinja, or turn the data into {\"prompt\", \"completion\"} records");
+        try
+        {
+            Conversation conversation = read(record.Element);
+            if (!options.AssistantOnlyLoss)
+            {
+                int[] all = template.EncodeIds(conversation, tokenizer);
+                return new Example(all, all);
+            }
+
+            ChatTokens tokens = template.Encode(conversation, tokenizer);
+            int[] labels = new int[tokens.Ids.Length];
+            for (int i = 0; i < labels.Length; i++)
+            {
+                labels[i] = tokens.AssistantMask[i] ? tokens.Ids[i] : Example.Ignored;
+            }
+
+            return new Example(tokens.Ids, labels);
+        }
+        catch (Exception exception) when (exception is ChatTemplateException or TemplateException)
+        {
+            throw record.Place.Error(exception.Message, exception);
+        }
     }
 
     private void AddEnd()

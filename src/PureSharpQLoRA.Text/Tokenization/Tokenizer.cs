@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace PureSharpQLoRA.Text;
@@ -118,7 +119,7 @@ public sealed class Tokenizer
         }
 
         Scratch scratch = _scratches.TryTake(out Scratch? free) ? free : new Scratch();
-        EncodeSegments(WellFormed(text), scratch, to);
+        EncodeSegments(WellFormed(text), scratch, to, null);
         _scratches.Add(scratch);
         if (addSpecialTokens)
         {
@@ -134,6 +135,22 @@ public sealed class Tokenizer
         var ids = new List<int>();
         Encode(text, ids, addSpecialTokens);
         return [.. ids];
+    }
+
+    /// <summary>Adds the ids of a text to a list, and to another one which stretch of the text each stands for; no special tokens are put around it.</summary>
+    /// <param name="text">Any text; special tokens written in it are read as such.</param>
+    /// <param name="to">The list of ids to add to.</param>
+    /// <param name="spans">
+    /// The list of stretches to add to, one per id, in UTF-16 units of the text. Tokens that stand for parts of one character, as bytes do, share its stretch.
+    /// </param>
+    public void Encode(string text, List<int> to, List<TextSpan> spans)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        ArgumentNullException.ThrowIfNull(to);
+        ArgumentNullException.ThrowIfNull(spans);
+        Scratch scratch = _scratches.TryTake(out Scratch? free) ? free : new Scratch();
+        EncodeSegments(WellFormed(text), scratch, to, spans);
+        _scratches.Add(scratch);
     }
 
     /// <summary>The text of ids. Ids outside the vocabulary yield no text.</summary>
@@ -162,7 +179,7 @@ public sealed class Tokenizer
         return text is null || (skipSpecialTokens && _specialTexts.Contains(text)) ? null : text;
     }
 
-    private void EncodeSegments(string text, Scratch scratch, List<int> to)
+    private void EncodeSegments(string text, Scratch scratch, List<int> to, List<TextSpan>? spans)
     {
         scratch.Segments.Clear();
         Split(_added, text, scratch.Segments);
@@ -171,13 +188,15 @@ public sealed class Tokenizer
             if (segment.Token is not null)
             {
                 to.Add(segment.Token.Id);
+                spans?.Add(new TextSpan(segment.Start, segment.End));
                 continue;
             }
 
             string normalized = segment.Start == 0 && segment.End == text.Length ? text : text[segment.Start..segment.End];
+            TextSpan[] sources = spans is null ? [] : [.. Enumerable.Range(segment.Start, normalized.Length).Select(static at => new TextSpan(at, at + 1))];
             foreach (Normalizer normalizer in _normalizers)
             {
-                normalized = normalizer.Normalize(normalized);
+                normalized = spans is null ? normalizer.Normalize(normalized) : normalizer.Normalize(normalized, ref sources);
             }
 
             scratch.NormalizedSegments.Clear();
@@ -187,30 +206,37 @@ public sealed class Tokenizer
                 if (inner.Token is not null)
                 {
                     to.Add(inner.Token.Id);
+                    spans?.Add(new TextSpan(sources[inner.Start].Start, sources[inner.End - 1].End));
                 }
                 else
                 {
-                    EncodePieces(normalized.AsSpan(inner.Start, inner.End - inner.Start), segment.Start == 0 && inner.Start == 0, scratch, to);
+                    ReadOnlySpan<TextSpan> part = spans is null ? default : sources.AsSpan(inner.Start, inner.End - inner.Start);
+                    EncodePieces(normalized.AsSpan(inner.Start, inner.End - inner.Start), part, segment.Start == 0 && inner.Start == 0, scratch, to, spans);
                 }
             }
         }
     }
 
-    private void EncodePieces(ReadOnlySpan<char> text, bool atTextStart, Scratch scratch, List<int> to)
+    private void EncodePieces(ReadOnlySpan<char> text, ReadOnlySpan<TextSpan> sources, bool atTextStart, Scratch scratch, List<int> to, List<TextSpan>? spans)
     {
         PieceBuffer pieces = scratch.Pieces, next = scratch.Next;
-        pieces.Clear();
-        pieces.Add(text, atTextStart);
+        pieces.Clear(withSpans: spans is not null);
+        pieces.Add(text, sources, atTextStart);
         foreach (PreTokenizer preTokenizer in _preTokenizers)
         {
-            next.Clear();
+            next.Clear(withSpans: spans is not null);
             preTokenizer.Apply(pieces, next, scratch.Spans);
             (pieces, next) = (next, pieces);
         }
 
         for (int i = 0; i < pieces.Count; i++)
         {
+            int first = to.Count;
             _model.Encode(pieces.Text(i), to);
+            if (spans is not null)
+            {
+                _model.AddSpans(pieces.Text(i), pieces.Spans(i), CollectionsMarshal.AsSpan(to)[first..], spans);
+            }
         }
     }
 

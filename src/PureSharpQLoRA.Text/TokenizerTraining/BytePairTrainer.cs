@@ -82,7 +82,7 @@ public static class BytePairTrainer
             {
                 if (segment.Token is null)
                 {
-                    pieces.Add(text.AsSpan(segment.Start, segment.End - segment.Start), segment.Start == 0);
+                    pieces.Add(text.AsSpan(segment.Start, segment.End - segment.Start), default, segment.Start == 0);
                 }
             }
 

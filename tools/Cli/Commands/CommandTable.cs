@@ -14,6 +14,7 @@ internal static class CommandTable
         new ExportCommand(),
         new TokenizeCommand(),
         new InspectCommand(),
+        new RenderCommand(),
         new EstimateCommand(),
         new DevicesCommand(),
         new InitCommand(),

@@ -28,6 +28,7 @@ internal sealed class EvalCommand : ICliCommand
         new(Length, OptionKind.Integer, "Examples lose what is beyond this many tokens") { Min = 2, Default = "1024" },
         new(Batch, OptionKind.Integer, "Examples computed at a time") { Min = 1, Default = "8", Aliases = ["per-device-train-batch-size"] },
         new(Completion, OptionKind.YesNo, "Score only the completion of prompt-and-completion records") { Default = "true" },
+        new(TrainOptions.AssistantOnly, OptionKind.YesNo, "Score only what the assistant says in conversations") { Default = "true" },
     ];
 
     public int Run(CommandContext context)
@@ -38,6 +39,8 @@ internal sealed class EvalCommand : ICliCommand
         {
             MaxLength = Math.Min(values.Integer(Length), session.Model.Sizes.MaxPositions),
             CompletionOnlyLoss = values.YesNo(Completion),
+            AssistantOnlyLoss = values.YesNo(TrainOptions.AssistantOnly),
+            ChatTemplate = ChatTemplate.Find(ModelPath.FilesOf(context, values.Text(CommonOptions.Model))),
             VocabularySize = session.Model.Sizes.VocabularySize,
         });
         using var tape = new Tape(session.Backend);

@@ -39,6 +39,7 @@ internal static class TrainOptions
     public const string Offloading = "activation-offloading";
     public const string Neftune = "neftune-noise-alpha";
     public const string CompletionOnly = "completion-only-loss";
+    public const string AssistantOnly = "assistant-only-loss";
     public const string LoggingSteps = "logging-steps";
     public const string EvalSteps = "eval-steps";
     public const string SaveSteps = "save-steps";
@@ -69,6 +70,7 @@ internal static class TrainOptions
         new(Length, OptionKind.Integer, "Examples lose what is beyond this many tokens; packed rows are this long") { Min = 2, Default = "1024", Group = "Data" },
         new(Packing, OptionKind.YesNo, "Fill rows with several examples, which do not see each other") { Default = "false", Group = "Data" },
         new(CompletionOnly, OptionKind.YesNo, "Learn only the completion of prompt-and-completion records") { Default = "true", Group = "Data" },
+        new(AssistantOnly, OptionKind.YesNo, "Learn only what the assistant says in conversations") { Default = "true", Group = "Data" },
         new(Shuffle, OptionKind.YesNo, "Visit the data in a new order each epoch") { Default = "true", Group = "Data" },
         new(Finetuning, OptionKind.Choice, "Train an adapter, or all weights") { Choices = ["lora", "full"], Default = "lora", Group = "Adapter" },
         new(Rank, OptionKind.Integer, "Rank of the adapter") { Min = 1, Default = "16", Group = "Adapter" },

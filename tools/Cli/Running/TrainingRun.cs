@@ -159,6 +159,8 @@ internal sealed class TrainingRun : IDisposable
         {
             MaxLength = LongestExample,
             CompletionOnlyLoss = Values.YesNo(TrainOptions.CompletionOnly),
+            AssistantOnlyLoss = Values.YesNo(TrainOptions.AssistantOnly),
+            ChatTemplate = ChatTemplate.Find(ModelPath.FilesOf(_context, Values.Text(CommonOptions.Model))),
             VocabularySize = vocabularySize,
         };
         _data = DatasetReader.Read(Values.List(TrainOptions.Dataset), tokenizer, reading);

@@ -6,7 +6,7 @@ namespace PureSharpQLoRA.Text;
 internal abstract class RecordKind
 {
     /// <summary>All kinds; the first whose fields are there reads the record.</summary>
-    private static readonly RecordKind[] Known = [new TokenIdsRecord(), new PromptCompletionRecord(), new TextRecord()];
+    private static readonly RecordKind[] Known = [new TokenIdsRecord(), new MessagesRecord(), new ShareGptRecord(), new PromptCompletionRecord(), new TextRecord()];
 
     /// <summary>The fields, as shown to whoever has none of them.</summary>
     protected abstract string Fields { get; }

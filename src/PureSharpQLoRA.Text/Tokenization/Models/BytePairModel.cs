@@ -9,7 +9,7 @@ namespace PureSharpQLoRA.Text;
 
 /// <summary>Byte-pair encoding: a piece starts as its characters, and the pair learnt earliest is merged until none is left.</summary>
 /// <remarks>Sennrich, Haddow and Birch 2016, "Neural machine translation of rare words with subword units"; O(n log n) per piece.</remarks>
-internal sealed class BytePairModel
+internal sealed partial class BytePairModel
 {
     private const int CacheEntries = 1 << 16, CachedLength = 64;
     private const char VisibleSpace = '▁';

@@ -40,6 +40,60 @@ internal sealed class ComposingNormalizer : Normalizer
         return result.ToString();
     }
 
+    public override string Normalize(string text, ref TextSpan[] spans)
+    {
+        string whole = Normalize(text);
+        if (whole == text)
+        {
+            return whole;
+        }
+
+        // Between characters that never join, the parts can be normalised, and so be told apart, one by one.
+        var result = new List<TextSpan>(whole.Length);
+        for (int start = 0, end; start < text.Length; start = end)
+        {
+            end = PartEnd(text, start);
+            string part = text[start..end];
+            string normalized = Normalize(part);
+            if (normalized == part)
+            {
+                result.AddRange(spans.AsSpan(start, part.Length));
+            }
+            else
+            {
+                result.AddRange(Enumerable.Repeat(Covering(spans, start, end), normalized.Length));
+            }
+        }
+
+        spans = [.. result];
+        return whole;
+    }
+
+    /// <summary>Where a character ends with all that may join it.</summary>
+    private static int PartEnd(string text, int start)
+    {
+        CanonicalComposition tables = CanonicalComposition.Instance;
+        int end = start;
+        var parts = new List<int>();
+        for (int before = -1; end < text.Length;)
+        {
+            Rune.DecodeFromUtf16(text.AsSpan(end), out Rune rune, out int units);
+            parts.Clear();
+            tables.Decompose(rune.Value, parts);
+            int composed = -1;
+            bool joins = tables.CombiningClass(parts[0]) != 0 || (before >= 0 && tables.TryCompose(before, parts[0], out composed));
+            if (end > start && !joins)
+            {
+                break;
+            }
+
+            before = composed >= 0 && parts.Count == 1 ? composed : parts[^1];
+            end += units;
+        }
+
+        return end;
+    }
+
     /// <summary>Sorts every run of combining characters by class, keeping the order within a class.</summary>
     private static void Order(List<int> codePoints, CanonicalComposition tables)
     {

@@ -7,6 +7,17 @@ internal abstract class Normalizer
 
     public abstract string Normalize(string text);
 
+    /// <summary>Normalises and tells of every character of the result which stretch of the original text it comes from.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="spans">Where its characters come from.</param>
+    public abstract string Normalize(string text, ref TextSpan[] spans);
+
+    /// <summary>The stretch that characters from one place to another come from.</summary>
+    protected static TextSpan Covering(ReadOnlySpan<TextSpan> spans, int start, int end) =>
+        start < end ? new TextSpan(spans[start].Start, spans[end - 1].End)
+            : start < spans.Length ? new TextSpan(spans[start].Start, spans[start].Start)
+            : new TextSpan(spans[^1].End, spans[^1].End);
+
     /// <summary>The normalizers of a "normalizer" field, nested sequences laid flat.</summary>
     public static IEnumerable<Normalizer> Load(JsonField? field)
     {

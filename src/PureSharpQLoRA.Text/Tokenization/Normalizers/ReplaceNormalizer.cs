@@ -22,4 +22,25 @@ internal sealed class ReplaceNormalizer(SplitPattern pattern, string content) : 
 
         return result.ToString();
     }
+
+    public override string Normalize(string text, ref TextSpan[] spans)
+    {
+        var matches = new List<PatternSpan>();
+        pattern.Cut(text, matches);
+        var result = new List<TextSpan>(spans.Length);
+        foreach (PatternSpan match in matches)
+        {
+            if (match.IsMatch)
+            {
+                result.AddRange(Enumerable.Repeat(Covering(spans, match.Start, match.End), content.Length));
+            }
+            else
+            {
+                result.AddRange(spans.AsSpan(match.Start, match.Length));
+            }
+        }
+
+        spans = [.. result];
+        return Normalize(text);
+    }
 }

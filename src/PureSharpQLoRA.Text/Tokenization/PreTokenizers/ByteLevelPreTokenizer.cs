@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 
 namespace PureSharpQLoRA.Text;
 
@@ -29,8 +30,17 @@ internal sealed class ByteLevelPreTokenizer : PreTokenizer
         for (int i = 0; i < input.Count; i++)
         {
             ReadOnlySpan<char> rest = input.Text(i);
+            ReadOnlySpan<TextSpan> spans = input.HasSpans ? input.Spans(i) : default;
             while (!rest.IsEmpty)
             {
+                if (!spans.IsEmpty)
+                {
+                    int units = AppendRune(rest, spans, output);
+                    rest = rest[units..];
+                    spans = spans[units..];
+                    continue;
+                }
+
                 OperationStatus status = System.Text.Unicode.Utf8.FromUtf16(rest, bytes, out int read, out int written);
                 if (status == OperationStatus.InvalidData)
                 {
@@ -49,6 +59,20 @@ internal sealed class ByteLevelPreTokenizer : PreTokenizer
         }
     }
 
+    /// <summary>Adds the bytes of one character, each with the stretch that the character comes from.</summary>
+    /// <returns>UTF-16 units of the character.</returns>
+    private static int AppendRune(ReadOnlySpan<char> text, ReadOnlySpan<TextSpan> spans, PieceBuffer output)
+    {
+        Rune.DecodeFromUtf16(text, out Rune rune, out int units);
+        Span<byte> bytes = stackalloc byte[4];
+        foreach (byte value in bytes[..rune.EncodeToUtf8(bytes)])
+        {
+            output.Append(ByteAlphabet.ToChar(value), new TextSpan(spans[0].Start, spans[units - 1].End));
+        }
+
+        return units;
+    }
+
     /// <summary>Puts a space before a piece that does not begin with one.</summary>
     private sealed class PrefixSpacePreTokenizer : PreTokenizer
     {
@@ -58,10 +82,10 @@ internal sealed class ByteLevelPreTokenizer : PreTokenizer
             {
                 if (input.Text(i)[0] != ' ')
                 {
-                    output.Append(' ');
+                    output.Append(' ', input.HasSpans ? new TextSpan(input.Spans(i)[0].Start, input.Spans(i)[0].Start) : default);
                 }
 
-                output.Add(input.Text(i), input[i].AtTextStart);
+                output.Add(input, i, 0, input[i].Length, input[i].AtTextStart);
             }
         }
     }

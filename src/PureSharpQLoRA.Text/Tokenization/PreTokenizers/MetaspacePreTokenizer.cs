@@ -30,15 +30,16 @@ internal sealed class MetaspacePreTokenizer(char replacement, string prependSche
         for (int i = 0; i < input.Count; i++)
         {
             ReadOnlySpan<char> text = input.Text(i);
+            ReadOnlySpan<TextSpan> spans = input.HasSpans ? input.Spans(i) : default;
             bool visible = text[0] == ' ' || text[0] == replacement;
             if (!visible && (prependScheme == "always" || (prependScheme == "first" && input[i].AtTextStart)))
             {
-                output.Append(replacement);
+                output.Append(replacement, spans.IsEmpty ? default : new TextSpan(spans[0].Start, spans[0].Start));
             }
 
-            foreach (char character in text)
+            for (int at = 0; at < text.Length; at++)
             {
-                output.Append(character == ' ' ? replacement : character);
+                output.Append(text[at] == ' ' ? replacement : text[at], spans.IsEmpty ? default : spans[at]);
             }
 
             output.Close(input[i].AtTextStart);

@@ -41,11 +41,11 @@ internal sealed class SplitPreTokenizer(SplitPattern pattern, SplitBehavior beha
             scratch.Clear();
             ReadOnlySpan<char> text = input.Text(i);
             pattern.Cut(text, scratch);
-            Emit(text, scratch, input[i].AtTextStart, output);
+            Emit(input, i, scratch, output);
         }
     }
 
-    private void Emit(ReadOnlySpan<char> text, List<PatternSpan> spans, bool atTextStart, PieceBuffer output)
+    private void Emit(PieceBuffer input, int index, List<PatternSpan> spans, PieceBuffer output)
     {
         for (int i = 0; i < spans.Count;)
         {
@@ -61,7 +61,7 @@ internal sealed class SplitPreTokenizer(SplitPattern pattern, SplitBehavior beha
                 last++;
             }
 
-            output.Add(text[spans[i].Start..spans[last].End], atTextStart && spans[i].Start == 0);
+            output.Add(input, index, spans[i].Start, spans[last].End - spans[i].Start, input[index].AtTextStart && spans[i].Start == 0);
             i = last + 1;
         }
     }
