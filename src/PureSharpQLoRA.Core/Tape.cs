@@ -6,6 +6,9 @@ namespace PureSharpQLoRA.Core;
 /// </summary>
 public sealed class Tape : IDisposable
 {
+    /// <summary>Most tokens whose MLP is computed at a time where it is computed again: enough to fill any device.</summary>
+    private const int LargestTransform = 2048;
+
     private readonly List<TapeNode> _nodes = [];
     private readonly Dictionary<Type, Stack<TapeNode>> _spareNodes = [];
     private readonly TensorScope _scope;
@@ -45,6 +48,12 @@ public sealed class Tape : IDisposable
     /// <summary>The random state of this step; dropout and noise depend on it, on their order in the model, and on nothing else.</summary>
     public ulong RandomSeed { get; set; }
 
+    /// <summary>Most tokens that <see cref="IBlock.Transform"/> is given at a time, unless everything it computes is kept.</summary>
+    internal int TransformRows { get; set; } = LargestTransform;
+
+    /// <summary>Whether nobody reads what <see cref="IBlock.Transform"/> returns: it is computed again for its gradient alone.</summary>
+    internal bool IsResultUnread { get; private set; }
+
     /// <summary>How many operations are recorded.</summary>
     public int Count => _nodes.Count;
 
@@ -75,7 +84,7 @@ public sealed class Tape : IDisposable
         }
 
         int first = _nodes.Count;
-        Tensor y = block.Forward(this, x, layout);
+        Tensor y = block.Transform(this, block.Attend(this, x, layout));
         if (Recompute == RecomputePolicy.Cheap)
         {
             DropRecomputable(first, y);
@@ -141,6 +150,9 @@ public sealed class Tape : IDisposable
         output.Producer = node;
         _nodes.Add(node);
     }
+
+    /// <summary>A result of which only the gradient matters: it has no memory.</summary>
+    internal Tensor NewUnread(Shape shape) => _scope.Unmaterialized(shape, Backend.ActivationType);
 
     /// <summary>A result that continues in the memory of an input.</summary>
     internal Tensor TakeOver(Tensor source) => _scope.TakeOver(source);
@@ -233,9 +245,81 @@ public sealed class Tape : IDisposable
     private Tensor ForwardOnly(IBlock block, Tensor x, SequenceLayout layout)
     {
         int mark = _scope.Count;
-        Tensor y = block.Forward(this, x, layout);
-        _scope.ReleaseFrom(mark, y);
+        Tensor attended = block.Attend(this, x, layout);
+        _scope.ReleaseFrom(mark, attended);
+        int parts = TransformParts(attended.Shape.Rows);
+        if (parts == 1)
+        {
+            Tensor whole = block.Transform(this, attended);
+            _scope.ReleaseFrom(mark, whole);
+            return whole;
+        }
+
+        // Each part's result takes the place of its input, unless that is the caller's.
+        Tensor y = ReferenceEquals(attended, x) ? NewTensor(x.Shape) : attended;
+        for (int part = 0; part < parts; part++)
+        {
+            (int first, int rows) = TransformPart(attended.Shape.Rows, parts, part);
+            int partMark = _scope.Count;
+            Backend.Copy(block.Transform(this, Rows(attended, first, rows)), Rows(y, first, rows));
+            _scope.ReleaseFrom(partMark, null);
+        }
+
         return y;
+    }
+
+    private int TransformParts(int tokens) => Math.Max(1, (tokens + TransformRows - 1) / TransformRows);
+
+    /// <summary>Parts of nearly one size, so that none is left with a few tokens.</summary>
+    private static (int First, int Rows) TransformPart(int tokens, int parts, int part)
+    {
+        int first = (int)((long)tokens * part / parts);
+        return (first, (int)((long)tokens * (part + 1) / parts) - first);
+    }
+
+    /// <summary>Computes the second half of a block again, and its gradients.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="x">What its first half computed.</param>
+    /// <param name="output">The block's result, whose gradient is there; x has its own afterwards.</param>
+    private void TransformBackward(IBlock block, Tensor x, Tensor output)
+    {
+        int parts = TransformParts(x.Shape.Rows);
+        if (parts == 1)
+        {
+            TransformBackward(block, x, output.Gradient!, output);
+            return;
+        }
+
+        // The gradient of each part's input takes the place of that of its result.
+        Tensor gradient = OwnGradientOf(output);
+        for (int part = 0; part < parts; part++)
+        {
+            (int first, int count) = TransformPart(x.Shape.Rows, parts, part);
+            int mark = _scope.Count;
+            Tensor rows = Rows(x, first, count), rowGradient = Rows(gradient, first, count);
+            rows.RequiresGradient = x.RequiresGradient;
+            TransformBackward(block, rows, rowGradient, null);
+            if (rows.HasGradient)
+            {
+                Backend.Copy(rows.Gradient!, rowGradient);
+            }
+
+            _scope.ReleaseFrom(mark, null);
+        }
+
+        PassGradient(gradient, x);
+        gradient.ReleaseMemory();
+    }
+
+    private void TransformBackward(IBlock block, Tensor x, Tensor gradient, Tensor? spent)
+    {
+        int first = _nodes.Count;
+        IsResultUnread = true;
+        Tensor y = block.Transform(this, x);
+        IsResultUnread = false;
+        PassGradient(gradient, y);
+        spent?.Gradient!.ReleaseMemory();
+        BackwardFrom(first);
     }
 
     private Tensor Checkpointed(IBlock block, Tensor x, SequenceLayout layout)
@@ -325,7 +409,6 @@ public sealed class Tape : IDisposable
 
         protected internal override void Backward(Tape tape)
         {
-            Tensor gradient = GradientOf(Output)!;
             Output.ReleaseMemory();
             if (_inHost is not null)
             {
@@ -336,16 +419,11 @@ public sealed class Tape : IDisposable
             tape._randomCounter = _randomCounter;
             int first = tape._nodes.Count;
             int mark = tape._scope.Count;
-            Tensor y = _block!.Forward(tape, _x!, _layout!);
+            Tensor attended = _block!.Attend(tape, _x!, _layout!);
+            tape.DropRecomputable(first, attended);
+            tape.TransformBackward(_block, attended, Output);
             tape._randomCounter = counter;
-            tape.DropRecomputable(first, y);
-            if (y.RequiresGradient)
-            {
-                tape.PassGradient(gradient, y);
-                Output.Gradient!.ReleaseMemory();
-                tape.BackwardFrom(first);
-            }
-
+            tape.BackwardFrom(first);
             tape._scope.ReleaseFrom(mark, _x!.Gradient);
         }
 

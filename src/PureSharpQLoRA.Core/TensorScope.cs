@@ -86,6 +86,14 @@ public sealed class TensorScope : IDisposable
         return tensor;
     }
 
+    /// <summary>A tensor that has a shape and no memory.</summary>
+    internal Tensor Unmaterialized(Shape shape, DataType type)
+    {
+        Tensor tensor = NewTensor();
+        tensor.Begin(shape, type, null);
+        return tensor;
+    }
+
     /// <summary>Gives memory to a tensor whose memory was dropped.</summary>
     internal void Rematerialize(Tensor tensor) => tensor.Rematerialize(_pool.Rent(tensor.Bytes, _purpose));
 

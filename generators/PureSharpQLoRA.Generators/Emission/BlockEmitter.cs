@@ -83,11 +83,12 @@ internal static class BlockEmitter
     private static void EmitForward(CodeWriter code, ModelSpec spec)
     {
         code.Lines(
-            $"/// <summary>Hidden states in, hidden states out, both [tokens, {spec.HiddenSize}].</summary>",
+            "/// <summary>Attention and its residual connection.</summary>",
             "/// <param name=\"tape\">Records what the gradient needs.</param>",
             $"/// <param name=\"x\">[tokens, {spec.HiddenSize}].</param>",
-            "/// <param name=\"layout\">Positions and boundaries of the sequences in the batch.</param>");
-        code.Open("public Tensor Forward(Tape tape, Tensor x, SequenceLayout layout)");
+            "/// <param name=\"layout\">Positions and boundaries of the sequences in the batch.</param>",
+            $"/// <returns>[tokens, {spec.HiddenSize}].</returns>");
+        code.Open("public Tensor Attend(Tape tape, Tensor x, SequenceLayout layout)");
         code.Lines(
             "Tensor h = InputNorm.Forward(tape, x);",
             "Tensor query = Query.Forward(tape, h);",
@@ -104,11 +105,19 @@ internal static class BlockEmitter
             "query = Rotary.Forward(tape, query, layout);",
             "key = Rotary.Forward(tape, key, layout);",
             "Tensor mixed = Attention.Forward(tape, query, key, value, layout);",
-            "x = tape.Residual(x, Output.Forward(tape, mixed));",
-            "",
-            "h = PostAttentionNorm.Forward(tape, x);",
+            "return tape.Residual(x, Output.Forward(tape, mixed));");
+        code.Close();
+        code.Line();
+        code.Lines(
+            "/// <summary>The MLP and its residual connection, each token by itself.</summary>",
+            "/// <param name=\"tape\">Records what the gradient needs.</param>",
+            $"/// <param name=\"x\">[tokens, {spec.HiddenSize}].</param>",
+            $"/// <returns>[tokens, {spec.HiddenSize}].</returns>");
+        code.Open("public Tensor Transform(Tape tape, Tensor x)");
+        code.Lines(
+            "Tensor h = PostAttentionNorm.Forward(tape, x);",
             "Tensor active = tape.SwiGlu(Gate.Forward(tape, h), Up.Forward(tape, h));",
-            "return tape.Residual(x, Down.Forward(tape, active));");
+            "return Down.AddTo(tape, x, active);");
         code.Close();
     }
 

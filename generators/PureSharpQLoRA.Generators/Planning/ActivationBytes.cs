@@ -5,6 +5,9 @@ namespace PureSharpQLoRA.Generators.Planning;
 /// <summary>Bytes per token that the backward pass needs kept.</summary>
 public static class ActivationBytes
 {
+    // As the tape divides the tokens of a block's second half.
+    private const long LargestMlpPart = 2048;
+
     /// <summary>Of the whole model, without what the block under way takes: the blocks', and the final norm's input and result.</summary>
     public static long PerToken(ModelSpec spec, PlanOptions options)
     {
@@ -16,18 +19,45 @@ public static class ActivationBytes
     }
 
     /// <summary>Of the block whose gradient is being computed: what is recomputed for it, and the gradients that pass through it.</summary>
-    public static long InFlightPerToken(ModelSpec spec, PlanOptions options)
+    public static long InFlight(ModelSpec spec, PlanOptions options)
     {
-        // At SwiGLU: the residual stream's gradient and the branch's, gate's and up's, and SwiGLU's result computed again.
-        long gradients = ((2L * spec.HiddenSize) + (2L * spec.IntermediateSize)) * BytesPerValue(options);
-        long recomputed = Trains(spec, options, "Down") ? spec.IntermediateSize * BytesPerValue(options) : 0;
-        return options.Checkpointing switch
+        if (options.Checkpointing == Checkpointing.Full)
         {
-            Checkpointing.Full => gradients + recomputed + BlockPerToken(spec, options with { Checkpointing = Checkpointing.Selective }),
-            Checkpointing.Selective => gradients + recomputed,
-            _ => gradients,
-        };
+            // The MLP's gradient while the attention's results wait, or the attention's own.
+            long part = Math.Min(options.Tokens, LargestMlpPart);
+            return Math.Max(
+                (options.Tokens * AttentionWaiting(spec, options)) + (part * MlpInFlight(spec, options)),
+                options.Tokens * AttentionInFlight(spec, options));
+        }
+
+        // At SwiGLU: the residual stream's gradient and the branch's, gate's and up's, and while Down's adapter is at work SwiGLU's result computed again.
+        long gradients = ((2L * spec.HiddenSize) + (2L * spec.IntermediateSize)) * BytesPerValue(options);
+        return options.Tokens * gradients;
     }
+
+    /// <summary>Of a block's first half, while the second is at work: its result and that result's gradient, queries, keys, values and what attention made of them.</summary>
+    private static long AttentionWaiting(ModelSpec spec, PlanOptions options)
+    {
+        long values = (2L * spec.HiddenSize) + (2L * spec.QuerySize) + (2L * spec.KeyValueSize) + (spec.QueryKeyNorm ? spec.QuerySize + spec.KeyValueSize : 0);
+        return ((values + AdapterValues(spec, options, ofAttention: true)) * BytesPerValue(options)) + (4L * spec.Heads);
+    }
+
+    /// <summary>Of the second half, per token of a part: gate and up, SwiGLU's result or one of their gradients, and the other; the norm's result and gradient.</summary>
+    private static long MlpInFlight(ModelSpec spec, PlanOptions options) =>
+        ((4L * spec.IntermediateSize) + (2L * spec.HiddenSize) + AdapterValues(spec, options, ofAttention: false)) * BytesPerValue(options);
+
+    /// <summary>Of the first half at the attention itself: its operands and result, their gradients, and the residual stream's.</summary>
+    private static long AttentionInFlight(ModelSpec spec, PlanOptions options)
+    {
+        long values = spec.HiddenSize + (4L * spec.QuerySize) + (4L * spec.KeyValueSize) + (spec.QueryKeyNorm ? spec.QuerySize + spec.KeyValueSize : 0);
+        return ((values + AdapterValues(spec, options, ofAttention: true)) * BytesPerValue(options)) + (4L * spec.Heads);
+    }
+
+    private static long AdapterValues(ModelSpec spec, PlanOptions options, bool ofAttention) => options.Method == TrainingMethod.Full
+        ? 0
+        : spec.BlockLinears.Count(linear => IsMlp(linear) != ofAttention && WeightCounts.IsTarget(linear, options.TargetModules)) * (long)options.Rank;
+
+    private static bool IsMlp(LinearSpec linear) => linear.Property is "Gate" or "Up" or "Down";
 
     /// <summary>What one block keeps unless it is recomputed as a whole.</summary>
     private static long BlockPerToken(ModelSpec spec, PlanOptions options)

@@ -84,11 +84,6 @@ internal static class BudgetAdvisor
             changes.Add(("GradientCheckpointing=\"true\"", old => old with { Checkpointing = Checkpointing.Full }));
         }
 
-        if (!options.DoubleQuantization)
-        {
-            changes.Add(("DoubleQuantization=\"true\"", old => old with { DoubleQuantization = true }));
-        }
-
         if (options.Rank > LowRank)
         {
             changes.Add(($"Rank=\"{LowRank}\"", old => old with { Rank = LowRank }));

@@ -23,11 +23,8 @@ public static class MemoryPlanner
     /// <summary>Row of what the forward pass keeps for the backward pass.</summary>
     public const string Activations = "Activations";
 
-    /// <summary>Row of the block under way in the backward pass.</summary>
-    public const string BlockInFlight = "Block in flight";
-
-    /// <summary>Row of the logits.</summary>
-    public const string Logits = "Logit chunk";
+    /// <summary>Row of what is under way: the block whose gradient is computed, or the logits of a chunk of tokens, whichever takes more.</summary>
+    public const string Working = "Block or logits at work";
 
     /// <summary>Row of buffers that depend on no size of the model.</summary>
     public const string Scratch = "Scratch";
@@ -35,10 +32,7 @@ public static class MemoryPlanner
     // Decoded panels, reduction buffers and the pool's rounding.
     private const long ScratchBytes = 64L << 20;
 
-    // As the engine's loss cuts its tokens: chunks whose fp32 logits take about 32 MiB.
-    private const long LogitChunkBytes = 32L << 20;
     private const long SmallestLogitChunk = 16;
-    private const long LargestLogitChunk = 512;
 
     /// <summary>The memory of a step of <paramref name="spec"/> under <paramref name="options"/>.</summary>
     public static MemoryPlan Plan(ModelSpec spec, PlanOptions options)
@@ -49,16 +43,15 @@ public static class MemoryPlanner
         return new MemoryPlan(
             options,
             [
-                new(BlockWeights, options.Method == TrainingMethod.QLora
-                    ? WeightCounts.Nf4Bytes(spec, options.DoubleQuantization)
-                    : 2 * WeightCounts.Linear(spec)),
+                new(BlockWeights, options.Method != TrainingMethod.QLora ? 2 * WeightCounts.Linear(spec)
+                    : options.IsOnCard ? WeightCounts.Nf4BytesOnCard(spec)
+                    : WeightCounts.Nf4Bytes(spec, options.DoubleQuantization)),
                 new(OtherWeights, 2 * WeightCounts.Other(spec)),
-                new(Adapters, adapters * options.AdapterBits / 8),
+                new(Adapters, (adapters * options.AdapterBits / 8) + (options.IsOnCard ? 2 * adapters : 0)),
                 new(Gradients, isFull ? 2 * trained : adapters * options.AdapterBits / 8),
                 new(Optimizer, OptimizerBytes.Of(spec, options)),
                 new(Activations, options.Tokens * ActivationBytes.PerToken(spec, options)),
-                new(BlockInFlight, options.Tokens * ActivationBytes.InFlightPerToken(spec, options)),
-                new(Logits, LogitBytes(spec, options.Tokens)),
+                new(Working, Math.Max(ActivationBytes.InFlight(spec, options), LogitBytes(spec, options))),
                 new(Scratch, ScratchBytes),
             ]);
     }
@@ -84,10 +77,15 @@ public static class MemoryPlanner
         return fits;
     }
 
-    private static long LogitBytes(ModelSpec spec, long tokens)
+    /// <summary>
+    /// Of the logits that exist at a time, as the engine's loss cuts its tokens: chunks whose fp32 logits stay in a processor's caches, or are worth a card's
+    /// reading of the head, with a 16-bit copy of their gradient there.
+    /// </summary>
+    public static long LogitBytes(ModelSpec spec, PlanOptions options)
     {
         long tokenBytes = 4L * spec.VocabularySize;
-        long chunk = Math.Max(SmallestLogitChunk, Math.Min(LargestLogitChunk, LogitChunkBytes / tokenBytes / SmallestLogitChunk * SmallestLogitChunk));
-        return Math.Min(tokens, chunk) * tokenBytes;
+        (long bytes, long largest) = options.IsOnCard ? (128L << 20, 4096L) : (32L << 20, 512L);
+        long chunk = Math.Max(SmallestLogitChunk, Math.Min(largest, bytes / tokenBytes / SmallestLogitChunk * SmallestLogitChunk));
+        return Math.Min(options.Tokens, chunk) * (options.IsOnCard ? tokenBytes * 3 / 2 : tokenBytes);
     }
 }

@@ -64,6 +64,9 @@ public sealed record PlanOptions
     /// <summary>Bits of an activation: 16 on a GPU, 32 on the CPU.</summary>
     public int ActivationBits { get; init; } = 16;
 
+    /// <summary>Whether a card computes: 16-bit copies of the adapters lie beside them, and absolute maxima take 16 bits.</summary>
+    internal bool IsOnCard => ActivationBits == 16;
+
     /// <summary>Tokens of one pass.</summary>
     public long Tokens => (long)Batch * Length;
 }

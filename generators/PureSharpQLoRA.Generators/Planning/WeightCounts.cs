@@ -35,6 +35,10 @@ public static class WeightCounts
     public static long Nf4Bytes(ModelSpec spec, bool doubleQuantization) =>
         spec.Layers * spec.BlockLinears.Sum(linear => Nf4Bytes(linear.Weights, doubleQuantization));
 
+    /// <summary>The same on a card, which turns the absmax of rows of whole blocks into halves once it has used them; others stay fp32.</summary>
+    public static long Nf4BytesOnCard(ModelSpec spec) => spec.Layers * spec.BlockLinears.Sum(linear =>
+        DivideUp(linear.Weights, 2) + (DivideUp(linear.Weights, Nf4BlockSize) * (linear.Inputs % Nf4BlockSize == 0 ? 2 : 4)));
+
     private static long Nf4Bytes(long weights, bool doubleQuantization)
     {
         long blocks = DivideUp(weights, Nf4BlockSize);

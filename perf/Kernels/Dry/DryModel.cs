@@ -71,23 +71,39 @@ internal sealed class DryModel : IDisposable
     {
         const int Granule = 256;
         int fits = 1, end = Llama8B.Description.MaxPositions / Granule;
-        _device.Capacity = bytes;
         while (end - fits > 1)
         {
             int middle = (fits + end) / 2;
-            try
+            if (Fits(middle * Granule, rank, bytes, offloading))
             {
-                Run(new StepSettings(_device.Properties.ComputeCapability, Batch: 1, middle * Granule, rank, Offloading: offloading));
                 fits = middle;
             }
-            catch (DeviceMemoryException)
+            else
             {
                 end = middle;
             }
         }
 
-        _device.Capacity = long.MaxValue;
         return fits * Granule;
+    }
+
+    /// <summary>Whether a step of one text gets through on a device of so many bytes.</summary>
+    public bool Fits(int tokens, int rank, long bytes, bool offloading)
+    {
+        _device.Capacity = bytes;
+        try
+        {
+            Run(new StepSettings(_device.Properties.ComputeCapability, Batch: 1, tokens, rank, Offloading: offloading));
+            return true;
+        }
+        catch (DeviceMemoryException)
+        {
+            return false;
+        }
+        finally
+        {
+            _device.Capacity = long.MaxValue;
+        }
     }
 
     public void Dispose()

@@ -45,8 +45,17 @@ public static class ElementwiseOps
         ArgumentNullException.ThrowIfNull(tape);
         ArgumentNullException.ThrowIfNull(branch);
         ShapeException.ThrowIfNot(x, branch.Shape, "Residual", "x");
-        Tensor y = tape.TakeOver(branch);
-        tape.Backend.Add(x, y, y);
+        Tensor y;
+        if (branch.IsMaterialized)
+        {
+            y = tape.TakeOver(branch);
+            tape.Backend.Add(x, y, y);
+        }
+        else
+        {
+            y = tape.NewUnread(branch.Shape);
+        }
+
         if (tape.IsRecording && (x.RequiresGradient || branch.RequiresGradient))
         {
             ResidualNode node = tape.NewNode<ResidualNode>();

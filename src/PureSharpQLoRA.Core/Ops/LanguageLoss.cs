@@ -16,10 +16,7 @@ public partial interface IBackend
 /// <summary>Head and loss of a language model together.</summary>
 public static class LanguageLossOps
 {
-    /// <summary>About this many bytes of logits exist at a time.</summary>
-    private const long ChunkBytes = 32 << 20;
     private const int SmallestChunk = 16;
-    private const int LargestChunk = 512;
 
     /// <summary>
     /// The summed cross-entropy of hidden states against labels. Works through the tokens in chunks whose logits stay in cache, and computes
@@ -45,7 +42,7 @@ public static class LanguageLossOps
         }
 
         bool gradient = tape.IsRecording && (hidden.RequiresGradient || weight.RequiresGradient);
-        int chunk = ChunkTokens(tokens, vocabulary);
+        int chunk = ChunkTokens(tokens, vocabulary, tape.Backend.SharesHostMemory);
         Tensor logits = tape.NewTensor(new Shape(chunk, vocabulary), DataType.Float32);
         Tensor? dHidden = gradient && hidden.RequiresGradient ? tape.GradientFor(hidden, out _) : null;
         Tensor losses = tape.NewTensor(new Shape(tokens, 1), DataType.Float32);
@@ -79,11 +76,15 @@ public static class LanguageLossOps
         losses.ReleaseMemory();
     }
 
-    /// <summary>How many tokens have their logits computed at a time.</summary>
-    internal static int ChunkTokens(int tokens, int vocabulary)
+    /// <summary>
+    /// How many tokens have their logits computed at a time. On a processor few enough for its caches; on a card, which reads the head from its memory for each
+    /// chunk, so many that its arithmetic takes longer than that.
+    /// </summary>
+    internal static int ChunkTokens(int tokens, int vocabulary, bool onProcessor)
     {
-        long fitting = ChunkBytes / (sizeof(float) * (long)vocabulary) / SmallestChunk * SmallestChunk;
-        return Math.Min(tokens, (int)Math.Clamp(fitting, SmallestChunk, LargestChunk));
+        (long bytes, int largest) = onProcessor ? (32L << 20, 512) : (128L << 20, 4096);
+        long fitting = bytes / (sizeof(float) * (long)vocabulary) / SmallestChunk * SmallestChunk;
+        return Math.Min(tokens, (int)Math.Clamp(fitting, SmallestChunk, largest));
     }
 
     private static void Backward(Tape tape, Tensor dLogits, Tensor hidden, Tensor weight, Tensor? dHidden, int first, int count)

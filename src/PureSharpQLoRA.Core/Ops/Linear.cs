@@ -29,11 +29,32 @@ public static class LinearOps
     /// <param name="adapter">The low-rank part, or null.</param>
     /// <returns>[tokens, outputs].</returns>
     /// <exception cref="ShapeException">The operands do not fit.</exception>
-    public static Tensor Linear(this Tape tape, Tensor x, Tensor weight, Tensor? bias = null, LowRankAdapter? adapter = null)
+    public static Tensor Linear(this Tape tape, Tensor x, Tensor weight, Tensor? bias = null, LowRankAdapter? adapter = null) =>
+        Linear(tape, x, weight, bias, adapter, unread: false);
+
+    /// <summary>residual + x·Wᵀ + bias + adapter(x), the last operation of a block's half.</summary>
+    /// <param name="tape">The tape.</param>
+    /// <param name="residual">[tokens, outputs], kept.</param>
+    /// <param name="x">[tokens, inputs].</param>
+    /// <param name="weight">[outputs, inputs], dense or NF4.</param>
+    /// <param name="bias">[outputs] fp32, or null.</param>
+    /// <param name="adapter">The low-rank part, or null.</param>
+    /// <returns>[tokens, outputs].</returns>
+    /// <exception cref="ShapeException">The operands do not fit.</exception>
+    public static Tensor ResidualLinear(this Tape tape, Tensor residual, Tensor x, Tensor weight, Tensor? bias = null, LowRankAdapter? adapter = null)
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        return tape.Residual(residual, Linear(tape, x, weight, bias, adapter, tape.IsResultUnread));
+    }
+
+    private static Tensor Linear(Tape tape, Tensor x, Tensor weight, Tensor? bias, LowRankAdapter? adapter, bool unread)
     {
         ArgumentNullException.ThrowIfNull(tape);
         Check(x, weight, bias, adapter);
-        Tensor y = tape.NewTensor(new Shape(x.Shape.Rows, weight.Shape[0]));
+        // Where nobody reads the result, only what its gradient needs is computed; that of DoRA's magnitude needs the product.
+        unread &= adapter?.Magnitude is null;
+        var shape = new Shape(x.Shape.Rows, weight.Shape[0]);
+        Tensor y = unread ? tape.NewUnread(shape) : tape.NewTensor(shape);
         bool recorded = tape.IsRecording
             && (x.RequiresGradient || weight.RequiresGradient || bias is { RequiresGradient: true } || adapter is { RequiresGradient: true });
         if (adapter?.Magnitude is not null)
@@ -44,19 +65,18 @@ public static class LinearOps
 
         Tensor? low = null;
         ulong dropoutSeed = 0;
-        if (adapter is null)
-        {
-            tape.Backend.MatMulTransposed(x, weight, y);
-        }
-        else
+        if (adapter is not null)
         {
             low = AdapterLow(tape, x, adapter, out dropoutSeed);
-            tape.Backend.MatMulTransposed(x, weight, y, term: new LowRankTerm(low, adapter.B));
         }
 
-        if (bias is not null)
+        if (!unread)
         {
-            tape.Backend.AddBias(y, bias);
+            tape.Backend.MatMulTransposed(x, weight, y, term: low is null ? null : new LowRankTerm(low, adapter!.B));
+            if (bias is not null)
+            {
+                tape.Backend.AddBias(y, bias);
+            }
         }
 
         if (recorded)

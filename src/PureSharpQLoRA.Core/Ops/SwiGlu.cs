@@ -46,7 +46,8 @@ public static class SwiGluOps
 
         protected internal override void Backward(Tape tape)
         {
-            // Gate and up are read here for the last time, so their gradients are computed in fresh memory and passed on.
+            // All readers of the result are done; gate and up are read here for the last time, so their gradients are computed in fresh memory and passed on.
+            Output.ReleaseMemory();
             Tensor gradient = tape.OwnGradientOf(Output);
             Tensor gate = tape.Saved(_gate!), up = tape.Saved(_up!);
             Tensor dGate = tape.NewTensor(gate.Shape);

@@ -34,4 +34,11 @@ public sealed class Linear : Module
         ArgumentNullException.ThrowIfNull(tape);
         return tape.Linear(x, Weight, Bias, Adapter);
     }
+
+    /// <summary>residual + <see cref="Forward"/>(x): the end of a block's half, [tokens, outputs].</summary>
+    public Tensor AddTo(Tape tape, Tensor residual, Tensor x)
+    {
+        ArgumentNullException.ThrowIfNull(tape);
+        return tape.ResidualLinear(residual, x, Weight, Bias, Adapter);
+    }
 }

@@ -6,7 +6,6 @@ namespace PureSharpQLoRA.Core.Tests.Tapes;
 internal sealed class TestBlock : IBlock
 {
     public const int Width = 16;
-    public const int RandomOperations = 2;
     private const int Intermediate = 20;
     private const int HeadSize = 8;
     private const float Epsilon = 1e-3f;
@@ -57,17 +56,24 @@ internal sealed class TestBlock : IBlock
         _downAdapter = new LowRankAdapter(_downA.Tensor, _downB.Tensor, Scale, Dropout);
     }
 
-    public Tensor Forward(Tape tape, Tensor x, SequenceLayout layout)
+    /// <summary>In how many parts the tape computes the second half; each has random numbers of its own.</summary>
+    public int Parts { get; set; } = 1;
+
+    public Tensor Attend(Tape tape, Tensor x, SequenceLayout layout)
     {
         Tensor h = tape.RmsNorm(x, _inputNorm.Tensor, Epsilon);
         Tensor query = tape.RmsNorm(tape.Linear(h, _query.Tensor, _queryBias.Tensor, _queryAdapter), _queryNorm.Tensor, Epsilon);
         query = tape.Rotary(query, _cosines.Tensor, _sines.Tensor, layout, HeadSize);
         Tensor key = tape.Rotary(tape.Linear(h, _key.Tensor), _cosines.Tensor, _sines.Tensor, layout, HeadSize);
         Tensor attended = tape.Attention(query, key, tape.Linear(h, _value.Tensor), layout, Heads, _layer);
-        x = tape.Residual(x, tape.Linear(attended, _output.Tensor));
-        h = tape.RmsNorm(x, _outputNorm.Tensor, Epsilon);
+        return tape.Residual(x, tape.Linear(attended, _output.Tensor));
+    }
+
+    public Tensor Transform(Tape tape, Tensor x)
+    {
+        Tensor h = tape.RmsNorm(x, _outputNorm.Tensor, Epsilon);
         Tensor mixed = tape.SwiGlu(tape.Linear(h, _gate.Tensor), tape.Linear(h, _up.Tensor));
-        return tape.Residual(x, tape.Linear(mixed, _down.Tensor, null, _downAdapter));
+        return tape.ResidualLinear(x, mixed, _down.Tensor, null, _downAdapter);
     }
 
     /// <summary>The same in double, with the random numbers of a step of the given seed.</summary>
@@ -75,7 +81,7 @@ internal sealed class TestBlock : IBlock
     {
         int tokens = layout.Tokens;
         int[] positions = layout.Positions.ToArray();
-        ulong counter = (ulong)(RandomOperations * _layer);
+        ulong counter = (ulong)((1 + Parts) * _layer);
         double[] h = ReferenceRmsNorm.Forward(x, _inputNorm.Values, Epsilon);
         double[] query = ReferenceElementwise.Add(
             ReferenceProducts.AddBias(Product(h, _query), _queryBias.Values), Adapter(h, _queryA, _queryB, Philox.Mix(seed, counter + 1)));
@@ -84,8 +90,19 @@ internal sealed class TestBlock : IBlock
         x = ReferenceElementwise.Add(x, Product(attended, _output));
         h = ReferenceRmsNorm.Forward(x, _outputNorm.Values, Epsilon);
         double[] mixed = ReferenceSwiGlu.Forward(Product(h, _gate), Product(h, _up));
-        return ReferenceElementwise.Add(
-            x, ReferenceElementwise.Add(Product(mixed, _down), Adapter(mixed, _downA, _downB, Philox.Mix(seed, counter + 2))));
+        return ReferenceElementwise.Add(x, ReferenceElementwise.Add(Product(mixed, _down), DownAdapter(mixed)));
+
+        double[] DownAdapter(double[] input)
+        {
+            var dropped = new List<double>();
+            for (int part = 0; part < Parts; part++)
+            {
+                int first = tokens * part / Parts, end = tokens * (part + 1) / Parts;
+                dropped.AddRange(ReferenceDropout.Dropout(input[(first * Intermediate)..(end * Intermediate)], Dropout, Philox.Mix(seed, counter + 2 + (ulong)part)));
+            }
+
+            return ReferenceElementwise.Scale(Product(Product([.. dropped], _downA), _downB), Scale);
+        }
 
         double[] Product(double[] input, Leaf weight) =>
             ReferenceProducts.MatMulTransposed(input, weight.Values, tokens, weight.Tensor.Shape[1], weight.Tensor.Shape[0]);

@@ -64,11 +64,12 @@ public sealed partial class Mistral7BV0_3Block : Module, IBlock
     /// <summary>Down projection of the MLP, [4096, 14336].</summary>
     public Linear Down { get; }
 
-    /// <summary>Hidden states in, hidden states out, both [tokens, 4096].</summary>
+    /// <summary>Attention and its residual connection.</summary>
     /// <param name="tape">Records what the gradient needs.</param>
     /// <param name="x">[tokens, 4096].</param>
     /// <param name="layout">Positions and boundaries of the sequences in the batch.</param>
-    public Tensor Forward(Tape tape, Tensor x, SequenceLayout layout)
+    /// <returns>[tokens, 4096].</returns>
+    public Tensor Attend(Tape tape, Tensor x, SequenceLayout layout)
     {
         Tensor h = InputNorm.Forward(tape, x);
         Tensor query = Query.Forward(tape, h);
@@ -77,10 +78,17 @@ public sealed partial class Mistral7BV0_3Block : Module, IBlock
         query = Rotary.Forward(tape, query, layout);
         key = Rotary.Forward(tape, key, layout);
         Tensor mixed = Attention.Forward(tape, query, key, value, layout);
-        x = tape.Residual(x, Output.Forward(tape, mixed));
+        return tape.Residual(x, Output.Forward(tape, mixed));
+    }
 
-        h = PostAttentionNorm.Forward(tape, x);
+    /// <summary>The MLP and its residual connection, each token by itself.</summary>
+    /// <param name="tape">Records what the gradient needs.</param>
+    /// <param name="x">[tokens, 4096].</param>
+    /// <returns>[tokens, 4096].</returns>
+    public Tensor Transform(Tape tape, Tensor x)
+    {
+        Tensor h = PostAttentionNorm.Forward(tape, x);
         Tensor active = tape.SwiGlu(Gate.Forward(tape, h), Up.Forward(tape, h));
-        return tape.Residual(x, Down.Forward(tape, active));
+        return Down.AddTo(tape, x, active);
     }
 }

@@ -72,11 +72,12 @@ public sealed partial class Qwen3_0_6BBlock : Module, IBlock
     /// <summary>Down projection of the MLP, [1024, 3072].</summary>
     public Linear Down { get; }
 
-    /// <summary>Hidden states in, hidden states out, both [tokens, 1024].</summary>
+    /// <summary>Attention and its residual connection.</summary>
     /// <param name="tape">Records what the gradient needs.</param>
     /// <param name="x">[tokens, 1024].</param>
     /// <param name="layout">Positions and boundaries of the sequences in the batch.</param>
-    public Tensor Forward(Tape tape, Tensor x, SequenceLayout layout)
+    /// <returns>[tokens, 1024].</returns>
+    public Tensor Attend(Tape tape, Tensor x, SequenceLayout layout)
     {
         Tensor h = InputNorm.Forward(tape, x);
         Tensor query = Query.Forward(tape, h);
@@ -87,10 +88,17 @@ public sealed partial class Qwen3_0_6BBlock : Module, IBlock
         query = Rotary.Forward(tape, query, layout);
         key = Rotary.Forward(tape, key, layout);
         Tensor mixed = Attention.Forward(tape, query, key, value, layout);
-        x = tape.Residual(x, Output.Forward(tape, mixed));
+        return tape.Residual(x, Output.Forward(tape, mixed));
+    }
 
-        h = PostAttentionNorm.Forward(tape, x);
+    /// <summary>The MLP and its residual connection, each token by itself.</summary>
+    /// <param name="tape">Records what the gradient needs.</param>
+    /// <param name="x">[tokens, 1024].</param>
+    /// <returns>[tokens, 1024].</returns>
+    public Tensor Transform(Tape tape, Tensor x)
+    {
+        Tensor h = PostAttentionNorm.Forward(tape, x);
         Tensor active = tape.SwiGlu(Gate.Forward(tape, h), Up.Forward(tape, h));
-        return tape.Residual(x, Down.Forward(tape, active));
+        return Down.AddTo(tape, x, active);
     }
 }
