@@ -14,7 +14,7 @@ public sealed class ArchitectureTests
         ["src/PureSharpQLoRA.Transformers"] = ["PureSharpQLoRA.Core"],
         ["src/PureSharpQLoRA.Training"] = ["PureSharpQLoRA.Core", "PureSharpQLoRA.Text", "PureSharpQLoRA.Transformers"],
         ["src/PureSharpQLoRA"] =
-            ["PureSharpQLoRA.Core", "PureSharpQLoRA.Generators", "PureSharpQLoRA.Text", "PureSharpQLoRA.Training", "PureSharpQLoRA.Transformers"],
+            ["PureSharpQLoRA.Core", "PureSharpQLoRA.Cuda", "PureSharpQLoRA.Generators", "PureSharpQLoRA.Text", "PureSharpQLoRA.Training", "PureSharpQLoRA.Transformers"],
         ["generators/PureSharpQLoRA.Generators"] = [],
     };
 
