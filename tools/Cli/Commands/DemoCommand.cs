@@ -21,7 +21,7 @@ internal sealed class DemoCommand : ICliCommand
         new(CommonOptions.Model, OptionKind.Path, "Another model to fine-tune") { Aliases = ["model"], DefaultText = "the bundled one" },
         new(TrainOptions.MaxSteps, OptionKind.Integer, "Steps") { Min = 1, Default = "900" },
         .. CommonOptions.Loading("true").Where(option => option.Name is CommonOptions.Device or CommonOptions.Threads or CommonOptions.ComputeType)
-            .Select(option => option with { Group = "Options" }),
+            .Select(option => option with { Group = "Options", Default = option.Name == CommonOptions.Device ? "cpu" : option.Default }),
         CommonOptions.SeedNumber,
     ];
 
@@ -52,7 +52,7 @@ internal sealed class DemoCommand : ICliCommand
         }
 
         Set(CommonOptions.Json, context.IsJson ? "true" : "false");
-        context.Output.WriteLine("This demo teaches a tiny story teller to talk like a pirate: QLoRA on its 4-bit weights, on the CPU.");
+        context.Output.WriteLine("This demo teaches a tiny story teller to talk like a pirate: QLoRA on its 4-bit weights.");
         using TrainingRun run = TrainingRun.Prepare(context with { Values = values });
         return TrainCommand.Finish(context, run, run.Train(), values.Text(TrainOptions.Output));
 
