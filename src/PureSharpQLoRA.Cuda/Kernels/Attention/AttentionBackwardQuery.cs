@@ -6,20 +6,21 @@ namespace PureSharpQLoRA.Cuda.Kernels.Attention;
 
 /// <summary>
 /// The gradient of the queries on the tensor cores: each block owns a tile of queries and walks over the keys, so nothing is added atomically. Keys and values
-/// have one buffer in shared memory each, with two barriers an iteration.
+/// have one buffer in shared memory each, with two barriers an iteration. Warps that share their queries split the columns of the result, and each computes the scores.
 /// </summary>
-internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TQuery, TGradient, TScores, TOutput>
+internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TParts, TQuery, TGradient, TScores, TOutput>
     where TCore : struct, ITensorCore
     where TLayout : struct, ITileLayout
     where TCopy : struct, ITileCopy<TCopy>
     where TWarps : struct, ICount
+    where TParts : struct, ICount
     where TQuery : struct, IFragments<TQuery>
     where TGradient : struct, IFragments<TGradient>
     where TScores : struct, IAccumulators<TScores>
     where TOutput : struct, IAccumulators<TOutput>
 {
     /// <summary>
-    /// dQuery = scale · Σ over keys of dS · key, dS = p (dOutput · value - delta). Grid (tiles of 16 * warps queries, heads), 32 * warps threads.
+    /// dQuery = scale · Σ over keys of dS · key, dS = p (dOutput · value - delta). Grid (tiles of 16 * warps / parts queries, heads), 32 * warps threads.
     /// </summary>
     /// <param name="query">[tokens, heads * size] in chunks of eight elements.</param>
     /// <param name="key">[tokens, key heads * size].</param>
@@ -35,27 +36,28 @@ internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TQue
         ArrayView<U4> dQuery, ArrayView<int> tiles, AttentionSizes sizes)
     {
         int place = TileList.Stride * Grid.IdxX, head = Grid.IdxY, start = tiles[place], length = tiles[place + 1], firstQuery = tiles[place + 2];
-        int tileQueries = 16 * TWarps.Value, tileKeys = 16 * TScores.Tiles, threads = 32 * TWarps.Value;
-        uint stride = TLayout.Stride(32 * (uint)TOutput.Tiles);
+        int queryWarps = TWarps.Value / TParts.Value, tileQueries = 16 * queryWarps, tileKeys = 16 * TScores.Tiles, threads = 32 * TWarps.Value, size = TQuery.Steps;
+        uint stride = TLayout.Stride(32 * (uint)size);
         int queryRows = TQuery.StaysShared ? tileQueries : 0, gradientRows = TGradient.StaysShared ? tileQueries : 0;
         var memory = SharedMemory.Allocate<U4>(
-            Math.Max(queryRows + gradientRows + 2 * tileKeys, tileQueries) * (int)(TLayout.Stride(32 * (uint)TOutput.Tiles) / 16));
+            Math.Max(queryRows + gradientRows + 2 * tileKeys, tileQueries) * (int)(TLayout.Stride(32 * (uint)size) / 16));
         uint gradientTile = Ptx.SharedAddress(ref memory[0]), queryTile = gradientTile + (uint)gradientRows * stride;
         uint keyTile = queryTile + (uint)queryRows * stride;
-        int thread = Group.IdxX, lane = thread & 31, warp = thread >> 5;
+        int thread = Group.IdxX, lane = thread & 31, warp = thread >> 5, queryWarp = warp % queryWarps, part = warp / queryWarps;
 
         // The gradients pass through the first rows of shared memory; they stay there, or leave them before the queries come.
-        var gradients = TileSource.Of<TLayout>(dOutput, start, length, head, sizes.Heads, gradientTile, tileQueries, TOutput.Tiles, threads);
-        TGradient gradient = TileSource.LoadFragments<TLayout, TGradient>(gradients, firstQuery, 16 * (uint)warp);
-        var queries = TileSource.Of<TLayout>(query, start, length, head, sizes.Heads, queryTile, tileQueries, TOutput.Tiles, threads);
-        TQuery fragments = TileSource.LoadFragments<TLayout, TQuery>(queries, firstQuery, 16 * (uint)warp);
+        var gradients = TileSource.Of<TLayout>(dOutput, start, length, head, sizes.Heads, gradientTile, tileQueries, size, threads);
+        TGradient gradient = TileSource.LoadFragments<TLayout, TGradient>(gradients, firstQuery, 16 * (uint)queryWarp);
+        var queries = TileSource.Of<TLayout>(query, start, length, head, sizes.Heads, queryTile, tileQueries, size, threads);
+        TQuery fragments = TileSource.LoadFragments<TLayout, TQuery>(queries, firstQuery, 16 * (uint)queryWarp);
         int keyHead = head / sizes.Group;
-        var keys = TileSource.Of<TLayout>(key, start, length, keyHead, sizes.KeyHeads, keyTile, tileKeys, TOutput.Tiles, threads);
+        var keys = TileSource.Of<TLayout>(key, start, length, keyHead, sizes.KeyHeads, keyTile, tileKeys, size, threads);
         TileSource values = TileSource.Beside(keys, value, (uint)tileKeys * stride);
-        LaneAddress keyRows = LaneAddress.OfRows<TLayout>(keyTile, stride, lane), keyColumns = LaneAddress.OfColumns<TLayout>(keyTile, stride, lane);
+        uint partBytes = (uint)(part * 32 * TOutput.Tiles);
+        LaneAddress keyRows = LaneAddress.OfRows<TLayout>(keyTile, stride, lane), keyColumns = LaneAddress.OfColumns<TLayout>(keyTile + partBytes, stride, lane);
         LaneAddress valueRows = LaneAddress.Beyond(keyRows, (uint)tileKeys * stride);
 
-        int warpQuery = Ptx.Pin(firstQuery + 16 * warp), laneQuery = Ptx.Pin(warpQuery + (lane >> 2)), laneColumn = Ptx.Pin((lane & 3) * 2);
+        int warpQuery = Ptx.Pin(firstQuery + 16 * queryWarp), laneQuery = Ptx.Pin(warpQuery + (lane >> 2)), laneColumn = Ptx.Pin((lane & 3) * 2);
         int lastKey = Ptx.Pin(Math.Min(firstQuery + tileQueries, length));
         int firstKey = KeyRange.First(firstQuery, sizes.Window) / tileKeys * tileKeys;
         // Rows past the end repeat the last one; they are not stored.
@@ -99,14 +101,14 @@ internal static class AttentionBackwardQuery<TCore, TLayout, TCopy, TWarps, TQue
 
         sum = TOutput.Map(sum, new RowScale { Factor = RowPair.Create(sizes.Scale, sizes.Scale) }, 0);
         Group.Barrier(); // the tiles are free
-        int tokenStride = sizes.Heads * 2 * TOutput.Tiles;
+        int tokenStride = sizes.Heads * 2 * size;
         var stored = new OutputTile
         {
-            First = start * tokenStride + head * 2 * TOutput.Tiles,
+            First = start * tokenStride + head * 2 * size + part * 2 * TOutput.Tiles,
             Stride = tokenStride,
-            FirstRow = firstQuery + 16 * warp,
+            FirstRow = firstQuery + 16 * queryWarp,
             Rows = length,
-            Tile = gradientTile + (uint)(16 * warp) * stride,
+            Tile = gradientTile + (uint)(16 * queryWarp) * stride + partBytes,
             TileStride = stride,
         };
         OutputTile.Store<TCore, TLayout, TOutput>(stored, sum, dQuery);

@@ -11,8 +11,7 @@ internal readonly record struct AttentionKernel(KernelKey Key, int Rows);
 
 /// <summary>
 /// The tensor-core kernels of attention for one PTX target: which tiling each head size takes. Chosen so that two blocks or more fit on a multiprocessor
-/// of sm_75 (one with a head size of 256) and ptxas spills nothing, with one exception: the query gradients of size 256 on sm_75 keep seven
-/// addresses in local memory, against 384 matrix products an iteration.
+/// of sm_75 (for some passes one with a head size of 256) and ptxas spills nothing.
 /// </summary>
 internal sealed class AttentionKernels(int architecture)
 {
@@ -88,13 +87,15 @@ internal sealed class AttentionKernels(int architecture)
             80 => (64, Swizzled(headSize), 2),
             96 => (32, Swizzled(headSize), 2),
             128 => (32, typeof(PaddedRows), 2),
-            _ => (16, Swizzled(headSize), 1),
+            _ => (16, Swizzled(headSize), 2),
         };
         const int Warps = 4;
-        Type kernel = typeof(AttentionBackwardQuery<,,,,,,,>).MakeGenericType(
-            Core(type), layout, Copy(headSize, keys, Warps), Count(Warps), Fragments(headSize, headSize < 256), Fragments(headSize, true),
-            Sums(keys), Sums(headSize));
-        return Create(kernel, 16 * Warps, Warps, blocks, $"{headSize}, {type}");
+        // The sums of 256 columns leave a warp's registers no room for its operands.
+        int parts = headSize == 256 ? 2 : 1;
+        Type kernel = typeof(AttentionBackwardQuery<,,,,,,,,>).MakeGenericType(
+            Core(type), layout, Copy(headSize, keys, Warps), Count(Warps), Count(parts), Fragments(headSize, headSize < 256), Fragments(headSize, true),
+            Sums(keys), Sums(headSize / parts));
+        return Create(kernel, 16 * Warps / parts, Warps, blocks, $"{headSize}, {type}");
     }
 
     private AttentionKernel CreateBackwardKeyValue(int headSize, DataType type)
