@@ -77,7 +77,8 @@ public sealed class AdamWOptimizer : IDisposable
         {
             ParameterState state = _stepStates[i];
             double decay = state.Parameter.HasWeightDecay ? _options.WeightDecay : 0;
-            var step = new AdamWStep(learningRate, _options.AdamBeta1, _options.AdamBeta2, _options.AdamEpsilon, decay, Step + 1);
+            double rate = state.Parameter.IsLoraB ? learningRate * _options.LoraPlusRatio : learningRate;
+            var step = new AdamWStep(rate, _options.AdamBeta1, _options.AdamBeta2, _options.AdamEpsilon, decay, Step + 1);
             state.Update(_backend, _stepGradients[i], step, _control);
         }
     }

@@ -30,6 +30,11 @@ public sealed record TrainingOptions
     /// <summary>Warm-up as a part of all steps (warmup_ratio).</summary>
     public double WarmupRatio { get; init; }
 
+    /// <summary>
+    /// The learning rate of the adapters' matrices B over that of all other weights; 1 for one rate (loraplus_lr_ratio; LoRA+, Hayou et al. 2024, arXiv:2402.12354).
+    /// </summary>
+    public double LoraPlusRatio { get; init; } = 1;
+
     /// <summary>Decoupled weight decay (weight_decay).</summary>
     public double WeightDecay { get; init; }
 
@@ -86,6 +91,7 @@ public sealed record TrainingOptions
         Require(GradientAccumulationSteps >= 1, "gradient_accumulation_steps", GradientAccumulationSteps, "at least 1");
         Require(MaxSteps > 0 || Epochs > 0, "num_train_epochs", Epochs, "above 0");
         Require(LearningRate >= 0 && double.IsFinite(LearningRate), "learning_rate", LearningRate, "0 or above");
+        Require(LoraPlusRatio > 0 && double.IsFinite(LoraPlusRatio), "loraplus_lr_ratio", LoraPlusRatio, "above 0");
         Require(WarmupSteps >= 0, "warmup_steps", WarmupSteps, "0 or above");
         Require(WarmupRatio is >= 0 and <= 1, "warmup_ratio", WarmupRatio, "in [0, 1]");
         Require(WeightDecay >= 0, "weight_decay", WeightDecay, "0 or above");

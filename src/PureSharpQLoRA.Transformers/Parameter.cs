@@ -8,6 +8,9 @@ namespace PureSharpQLoRA.Transformers;
 /// <param name="HasWeightDecay">Whether weight decay applies; not for norms and biases.</param>
 public sealed record Parameter(string Name, Tensor Value, bool HasWeightDecay)
 {
+    /// <summary>Whether it is the matrix B of a LoRA adapter, which LoRA+ gives a learning rate of its own.</summary>
+    public bool IsLoraB { get; init; }
+
     /// <summary>Gives the parameter a gradient buffer that stays, so that the micro-batches of a step add up in it.</summary>
     /// <param name="scope">Owns the gradient.</param>
     public void AllocateGradient(TensorScope scope)

@@ -1,3 +1,4 @@
+using PureSharpQLoRA.Core;
 using PureSharpQLoRA.Testing;
 using PureSharpQLoRA.Text;
 using PureSharpQLoRA.Training.Tests.Models;
@@ -110,6 +111,32 @@ public sealed class TrainerTests
             () => ModelLoader.Load(path, backend, new LoadOptions { TrainAllWeights = true }, scope => new Tiny(scope)));
         Assert.Contains("LoadIn4Bit", error.Message, StringComparison.Ordinal);
         Assert.Equal(0, backend.Memory.BytesFor(Core.MemoryPurpose.Weights));
+    }
+
+    /// <summary>AdamW's first step moves every weight by its rate, whatever the gradient.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(16)]
+    public void Lora_plus_gives_B_a_rate_of_its_own(double ratio)
+    {
+        const double Rate = 1e-3;
+        using TemporaryFolder folder = TestFiles.NewFolder();
+        using var run = new TinyRun(new TinySettings
+        {
+            ModelFolder = TinyRun.NewModel(folder),
+            Options = TinyRun.Options(folder, 2) with { LearningRate = Rate, Scheduler = SchedulerType.Constant, LoraPlusRatio = ratio },
+        });
+        float[][] Values() => [.. run.Model.TrainableParameters.Select(parameter => run.Backend.ToArray(parameter.Value))];
+        float[][] before = Values();
+        run.Trainer.TrainStep();
+        float[][] after = Values();
+
+        // In the first step only B has a gradient, as it is 0 itself.
+        foreach ((Parameter parameter, int index) in run.Model.TrainableParameters.Select((parameter, index) => (parameter, index)))
+        {
+            double moved = before[index].Zip(after[index], (b, a) => Math.Abs((double)a - b)).Max();
+            Assert.Equal(parameter.IsLoraB ? ratio * Rate : 0, moved, 1e-5 * ratio);
+        }
     }
 
     [Fact]

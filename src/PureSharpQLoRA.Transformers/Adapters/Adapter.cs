@@ -19,7 +19,7 @@ public sealed class Adapter
         foreach (AdapterModule module in modules)
         {
             parameters.Add(new Parameter(module.Layer.Path + ".lora_A.weight", module.Weights.A, HasWeightDecay: true));
-            parameters.Add(new Parameter(module.Layer.Path + ".lora_B.weight", module.Weights.B, HasWeightDecay: true));
+            parameters.Add(new Parameter(module.Layer.Path + ".lora_B.weight", module.Weights.B, HasWeightDecay: true) { IsLoraB = true });
             if (module.Weights.Magnitude is { } magnitude)
             {
                 parameters.Add(new Parameter(module.Layer.Path + ".lora_magnitude_vector", magnitude, HasWeightDecay: true));

@@ -30,6 +30,7 @@ internal static class TrainOptions
     public const string WarmupSteps = "warmup-steps";
     public const string WarmupRatio = "warmup-ratio";
     public const string WeightDecay = "weight-decay";
+    public const string LoraPlus = "loraplus-lr-ratio";
     public const string Beta1 = "adam-beta1";
     public const string Beta2 = "adam-beta2";
     public const string Epsilon = "adam-epsilon";
@@ -83,6 +84,7 @@ internal static class TrainOptions
         new(Batch, OptionKind.Integer, "Rows computed at a time") { Min = 1, Default = "8", Group = "Training" },
         new(Accumulation, OptionKind.Integer, "Passes per step") { Min = 1, Default = "1", Group = "Training" },
         new(LearningRate, OptionKind.Number, "Peak learning rate") { Min = 0, Default = "0.0002", Group = "Training" },
+        new(LoraPlus, OptionKind.Number, "Learning rate of the adapters' B over that of A (LoRA+)") { Min = 0, Default = "1", Group = "Training" },
         new(Epochs, OptionKind.Number, "Passes over the data") { Min = 0, Default = "3", Group = "Training" },
         new(MaxSteps, OptionKind.Integer, "Steps; above 0 it replaces the epochs") { Min = -1, Default = "-1", Group = "Training" },
         new(Scheduler, OptionKind.Choice, "How the learning rate runs")
@@ -160,6 +162,7 @@ internal static class TrainOptions
         Epochs = values.Number(Epochs),
         MaxSteps = values.Integer(MaxSteps),
         LearningRate = values.Number(LearningRate),
+        LoraPlusRatio = values.Number(LoraPlus),
         Scheduler = values.Text(Scheduler) switch
         {
             "cosine" => SchedulerType.Cosine,
