@@ -5,6 +5,14 @@ namespace PureSharpQLoRA.Generators.Tests;
 public class ConfigParserTests
 {
     [Fact]
+    public void Every_fourth_layer_of_SmolLM3_has_no_rotary_embedding()
+    {
+        ModelSpec spec = Configs.Spec("SmolLM3-3B");
+        Assert.Equal([.. Enumerable.Range(0, 36).Select(layer => layer % 4 == 3)], spec.LayersWithoutRotary);
+        Assert.Equal(0, spec.SlidingWindow);
+    }
+
+    [Fact]
     public void Sizes_of_published_models_are_read()
     {
         ModelSpec llama = Configs.Spec("Llama-3.1-8B");

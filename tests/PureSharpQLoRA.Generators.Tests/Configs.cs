@@ -9,7 +9,7 @@ internal static class Configs
     public static readonly string[] Models =
     [
         "Llama-2-7b", "Llama-3.1-8B", "Llama-3.2-1B", "TinyLlama-1.1B", "Mistral-7B-v0.1", "Mistral-7B-v0.3",
-        "Qwen2.5-0.5B", "Qwen3-0.6B", "SmolLM-135M", "stories260K", "stories260K-bnb-4bit-dq",
+        "Qwen2.5-0.5B", "Qwen3-0.6B", "SmolLM-135M", "SmolLM3-3B", "stories260K", "stories260K-bnb-4bit-dq",
     ];
 
     public static string PathOf(string model) => TestFiles.InRepository("tests", "PureSharpQLoRA.Generators.Tests", "Data", model, "config.json");

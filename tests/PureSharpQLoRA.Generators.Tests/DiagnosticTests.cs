@@ -113,7 +113,7 @@ public class DiagnosticTests
         EmittedSources result = ModelSourceEmitter.Emit(Configs.Change("TinyLlama-1.1B", "model_type", "\"rwkv\""), "m/config.json", new ModelOptions());
 
         Assert.Equal(
-            "m/config.json(13,17): error PSQ110: model_type 'rwkv' is not supported; supported are llama, mistral, qwen2, qwen3",
+            "m/config.json(13,17): error PSQ110: model_type 'rwkv' is not supported; supported are llama, mistral, qwen2, qwen3, smollm3",
             Assert.Single(result.Diagnostics).ToString());
     }
 

@@ -57,6 +57,9 @@ internal sealed class ModelConfig
         _ => 0,
     };
 
+    /// <summary>Whether a layer turns its queries and keys.</summary>
+    public bool HasRotary(int layer) => !_root.TryGetProperty("no_rope_layers", out JsonElement layers) || layers[layer].GetInt32() == 1;
+
     /// <summary>All weights, by the names that transformers gives them.</summary>
     public IEnumerable<(string Name, int[] Shape)> Tensors()
     {

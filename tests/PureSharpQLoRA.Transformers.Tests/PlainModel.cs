@@ -12,9 +12,11 @@ internal sealed class PlainModel(ModelConfig config, IReadOnlyDictionary<string,
         for (int layer = 0; layer < config.Layers; layer++)
         {
             string path = $"model.layers.{layer}.";
+            // Without frequencies, nothing is turned.
+            double[] turns = config.HasRotary(layer) ? frequencies : [];
             double[][] h = [.. x.Select(row => Norm(row, path + "input_layernorm"))];
-            double[][] query = Heads(h, path + "self_attn.q_proj", path + "self_attn.q_norm", frequencies, factor);
-            double[][] key = Heads(h, path + "self_attn.k_proj", path + "self_attn.k_norm", frequencies, factor);
+            double[][] query = Heads(h, path + "self_attn.q_proj", path + "self_attn.q_norm", turns, factor);
+            double[][] key = Heads(h, path + "self_attn.k_proj", path + "self_attn.k_norm", turns, factor);
             double[][] value = [.. h.Select(row => Linear(row, path + "self_attn.v_proj"))];
             for (int token = 0; token < ids.Length; token++)
             {

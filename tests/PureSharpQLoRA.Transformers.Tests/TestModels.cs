@@ -7,7 +7,7 @@ namespace PureSharpQLoRA.Transformers.Tests;
 /// <summary>The small models of this project, by the name of their config.</summary>
 internal static class TestModels
 {
-    public static readonly string[] Names = ["biased-llama", "dynamic-llama", "window-mistral", "small-qwen2", "small-qwen3"];
+    public static readonly string[] Names = ["biased-llama", "dynamic-llama", "window-mistral", "small-qwen2", "small-qwen3", "small-smollm3"];
 
     /// <summary>Kept in fp32, so that only the model's mathematics differ from the plain computation.</summary>
     public static readonly LoadOptions Dense = new() { LoadIn4Bit = false };
@@ -24,6 +24,7 @@ internal static class TestModels
             "window-mistral" => ModelLoader.Load(folder, backend, options, scope => new WindowMistral(scope)),
             "small-qwen2" => ModelLoader.Load(folder, backend, options, scope => new SmallQwen2(scope)),
             "small-qwen3" => ModelLoader.Load(folder, backend, options, scope => new SmallQwen3(scope)),
+            "small-smollm3" => ModelLoader.Load(folder, backend, options, scope => new SmallSmolLM3(scope)),
             "stories260K" => ModelLoader.Load(folder, backend, options, scope => new Stories260K(scope)),
             _ => throw new ArgumentException(name),
         };

@@ -39,7 +39,7 @@ internal static class BlockEmitter
             code.Line($"KeyNorm = {Norm(spec, "self_attn.k_norm", spec.HeadSize)};");
         }
 
-        code.Line("Rotary = rotary;");
+        code.Line(spec.LayersWithoutRotary.Count == 0 ? "Rotary = rotary;" : $"Rotary = {Condition(spec.LayersWithoutRotary)} ? null : rotary;");
         code.Line(
             $"Attention = scope.Attention(layer, heads: {spec.Heads}, keyValueHeads: {spec.KeyValueHeads}, headSize: {spec.HeadSize}{Window(spec)});");
         EmitLinear(code, linears["Output"]);
@@ -71,7 +71,15 @@ internal static class BlockEmitter
             Property(code, "RmsNorm", "KeyNorm", $"Norm of each key head, [{spec.HeadSize}].");
         }
 
-        Property(code, "RotaryEmbedding", "Rotary", "Turns queries and keys by their positions.");
+        if (spec.LayersWithoutRotary.Count == 0)
+        {
+            Property(code, "RotaryEmbedding", "Rotary", "Turns queries and keys by their positions.");
+        }
+        else
+        {
+            Property(code, "RotaryEmbedding?", "Rotary", "Turns queries and keys by their positions; null in layers that don't.");
+        }
+
         Property(code, "AttentionLayer", "Attention", $"Causal attention of {Heads(spec)}.");
         Property(code, "Linear", "Output", $"Output projection of the attention, {Weight(spec, "Output")}.");
         Property(code, "RmsNorm", "PostAttentionNorm", $"Norm before the MLP, [{spec.HiddenSize}].");
@@ -101,9 +109,19 @@ internal static class BlockEmitter
                 "key = KeyNorm.Forward(tape, key);");
         }
 
+        if (spec.LayersWithoutRotary.Count == 0)
+        {
+            EmitRotation(code);
+        }
+        else
+        {
+            code.Open("if (Rotary is not null)");
+            EmitRotation(code);
+            code.Close();
+            code.Line();
+        }
+
         code.Lines(
-            "query = Rotary.Forward(tape, query, layout);",
-            "key = Rotary.Forward(tape, key, layout);",
             "Tensor mixed = Attention.Forward(tape, query, key, value, layout);",
             "return tape.Residual(x, Output.Forward(tape, mixed));");
         code.Close();
@@ -120,6 +138,10 @@ internal static class BlockEmitter
             "return Down.AddTo(tape, x, active);");
         code.Close();
     }
+
+    private static void EmitRotation(CodeWriter code) => code.Lines(
+        "query = Rotary.Forward(tape, query, layout);",
+        "key = Rotary.Forward(tape, key, layout);");
 
     private static void Property(CodeWriter code, string type, string name, string summary)
     {
@@ -150,14 +172,16 @@ internal static class BlockEmitter
 
     private static string Extras(ModelSpec spec)
     {
+        int unturned = spec.LayersWithoutRotary.Count(without => without);
+        string rotary = unturned == 0 ? "" : $" {unturned} of {spec.Layers} layers have no rotary embedding.";
         if (spec.SlidingWindow == 0)
         {
-            return "";
+            return rotary;
         }
 
         int sliding = spec.SlidingLayers.Count(slides => slides);
         string where = sliding == spec.Layers ? "" : $" in {sliding} of {spec.Layers} layers";
-        return $" Attention looks back {spec.SlidingWindow} tokens{where}.";
+        return $" Attention looks back {spec.SlidingWindow} tokens{where}.{rotary}";
     }
 
     /// <summary>The argument for a sliding window: a constant, or a condition on the layer where only some slide; 0 means none.</summary>
@@ -168,14 +192,16 @@ internal static class BlockEmitter
             return "";
         }
 
-        int[] sliding = [.. Enumerable.Range(0, spec.Layers).Where(layer => spec.SlidingLayers[layer])];
-        if (sliding.Length == spec.Layers)
-        {
-            return $", slidingWindow: {spec.SlidingWindow}";
-        }
+        return spec.SlidingLayers.Contains(false)
+            ? $", slidingWindow: {Condition(spec.SlidingLayers)} ? {spec.SlidingWindow} : 0"
+            : $", slidingWindow: {spec.SlidingWindow}";
+    }
 
-        bool isTail = sliding[0] == spec.Layers - sliding.Length;
-        string condition = isTail ? $"layer >= {sliding[0]}" : $"layer is {string.Join(" or ", sliding.Select(Literal.Number))}";
-        return $", slidingWindow: {condition} ? {spec.SlidingWindow} : 0";
+    /// <summary>A condition on the layer's index that holds in the marked layers.</summary>
+    private static string Condition(EquatableArray<bool> layers)
+    {
+        int[] marked = [.. Enumerable.Range(0, layers.Count).Where(layer => layers[layer])];
+        bool isTail = marked[0] == layers.Count - marked.Length;
+        return isTail ? $"layer >= {marked[0]}" : $"layer is {string.Join(" or ", marked.Select(Literal.Number))}";
     }
 }

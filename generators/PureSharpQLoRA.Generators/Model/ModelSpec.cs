@@ -57,6 +57,9 @@ public sealed record ModelSpec
     /// <summary>Per layer, whether it looks back only <see cref="SlidingWindow"/> tokens; empty where no layer does.</summary>
     public EquatableArray<bool> SlidingLayers { get; init; }
 
+    /// <summary>Per layer, whether its queries and keys are not turned by their positions (SmolLM3); empty where all are.</summary>
+    public EquatableArray<bool> LayersWithoutRotary { get; init; }
+
     /// <summary>The rotary embedding.</summary>
     public RotarySpec Rotary { get; init; } = new();
 

@@ -9,6 +9,7 @@ internal static class FamilyTable
         ["mistral"] = new MistralFamily(),
         ["qwen2"] = new Qwen2Family(),
         ["qwen3"] = new Qwen3Family(),
+        ["smollm3"] = new SmolLm3Family(),
     };
 
     /// <summary>The supported values of model_type, for messages.</summary>
