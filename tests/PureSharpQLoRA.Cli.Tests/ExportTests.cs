@@ -5,6 +5,26 @@ namespace PureSharpQLoRA.Cli.Tests;
 
 public sealed class ExportTests(TinyModel model) : IClassFixture<TinyModel>
 {
+    [Fact]
+    public void A_family_without_a_GGUF_form_is_refused_in_a_line()
+    {
+        string folder = model.NewPath("smollm3"), output = model.NewPath("model.gguf");
+        Directory.CreateDirectory(folder);
+        foreach (string file in Directory.EnumerateFiles(model.Folder))
+        {
+            File.Copy(file, Path.Combine(folder, Path.GetFileName(file)));
+        }
+
+        string config = Path.Combine(folder, "config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"llama\"", "\"smollm3\"", StringComparison.Ordinal).Replace("{", "{\n  \"no_rope_layers\": [1, 0],", StringComparison.Ordinal));
+
+        CliRun run = model.Run("export", "--model", folder, "--output", output);
+
+        Assert.Equal(ExitCodes.Failed, run.ExitCode);
+        Assert.Equal("error: SmolLM3 has layers without rotary embedding, which this version does not write as GGUF; use merge for a folder of safetensors.", run.Error.TrimEnd());
+        Assert.False(File.Exists(output));
+    }
+
     [Theory]
     [InlineData("f32", "F32", "F32", 0)]
     [InlineData("f16", "F16", "F16", 1)]

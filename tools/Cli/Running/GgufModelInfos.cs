@@ -10,8 +10,14 @@ internal static class GgufModelInfos
     /// <param name="spec">The model.</param>
     /// <param name="name">Its name for people.</param>
     /// <param name="warn">Is told where GGUF's readers compute something else.</param>
+    /// <exception cref="CliException">The family has no GGUF form here.</exception>
     public static GgufModelInfo Of(ModelSpec spec, string name, Action<string> warn)
     {
+        if (spec.LayersWithoutRotary.Count > 0)
+        {
+            throw new CliException($"{spec.FamilyName} has layers without rotary embedding, which this version does not write as GGUF; use merge for a folder of safetensors.");
+        }
+
         RotarySpec rotary = spec.Rotary;
         var info = new GgufModelInfo
         {
